@@ -7,7 +7,6 @@ namespace sftpfs {
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
 }
 
-#define SFTPFS_CHECK(condition) \
-  (static_cast<bool>(condition) \
-       ? static_cast<void>(0)   \
-       : ::sftpfs::check_failed(#condition, __FILE__, __LINE__))
+#define SFTPFS_CHECK(condition)                        \
+  (static_cast<bool>(condition) ? static_cast<void>(0) \
+                                : ::sftpfs::check_failed(#condition, __FILE__, __LINE__))

@@ -22,8 +22,8 @@ struct WallTime {
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual TimePoint now() const = 0;       // monotonic; runs on through a suspend of the machine
-  virtual WallTime wall_now() const = 0;   // for time stamps shown to people, never for deadlines
+  virtual TimePoint now() const = 0;      // monotonic; runs on through a suspend of the machine
+  virtual WallTime wall_now() const = 0;  // for time stamps shown to people, never for deadlines
 };
 
 // CLOCK_BOOTTIME and CLOCK_REALTIME. Boot time counts sleep, so a laptop that wakes up sees at

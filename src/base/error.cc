@@ -5,6 +5,8 @@
 
 #include <system_error>
 
+#include "base/printable.h"
+
 namespace sftpfs {
 
 const char* error_code_name(ErrorCode code) {
@@ -38,15 +40,16 @@ Error Error::sftp(std::uint32_t sftp_status, std::string server_text) {
 }
 
 std::string Error::describe() const {
+  const std::string message = printable(message_);
   switch (code_) {
     case ErrorCode::kSystem: {
       const std::string cause = std::generic_category().message(os_errno_);
-      return message_.empty() ? cause : fmt::format("{}: {}", message_, cause);
+      return message.empty() ? cause : fmt::format("{}: {}", message, cause);
     }
     case ErrorCode::kSftpStatus:
-      return fmt::format("server status {}{}{}", sftp_status_, message_.empty() ? "" : ": ",
-                         message_);
-    default: return message_.empty() ? error_code_name(code_) : message_;
+      return fmt::format("server status {}{}{}", sftp_status_, message.empty() ? "" : ": ",
+                         message);
+    default: return message.empty() ? error_code_name(code_) : message;
   }
 }
 

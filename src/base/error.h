@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <tl/expected.hpp>
+#include <utility>
 
 namespace sftpfs {
 
@@ -50,7 +51,7 @@ class [[nodiscard]] Error {
     return code_ == ErrorCode::kSftpStatus && sftp_status_ == status;
   }
 
-  // One line for a log or a terminal.
+  // One line for a log or a terminal; what a server wrote is made printable().
   std::string describe() const;
 
  private:

@@ -9,6 +9,8 @@
 #include <atomic>
 #include <memory>
 
+#include "base/printable.h"
+
 namespace sftpfs {
 namespace {
 
@@ -27,37 +29,39 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::off;
 }
 
-// A server chooses file names and error texts: no line may be forged with them.
-std::string printable(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f) {
-      out.push_back(c);
-    } else {
-      out += fmt::format("\\x{:02x}", byte);
-    }
-  }
-  return out;
+std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink, const std::string& ident,
+                                            const char* pattern) {
+  auto logger = std::make_shared<spdlog::logger>(ident, std::move(sink));
+  logger->set_pattern(pattern);
+  logger->set_level(spdlog::level::trace);
+  logger->flush_on(spdlog::level::trace);
+  return logger;
+}
+
+std::shared_ptr<spdlog::logger> make_stderr_logger(const std::string& ident) {
+  return make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>(), ident,
+                     "%H:%M:%S.%e %t %n %l: %v");
+}
+
+// Not spdlog's default logger, which writes to standard output until it is replaced.
+std::shared_ptr<spdlog::logger>& current_logger() {
+  static std::shared_ptr<spdlog::logger> logger = make_stderr_logger("sftpfs");
+  return logger;
 }
 
 }  // namespace
 
 void log_open(LogSink sink, LogLevel level, const std::string& ident) {
-  std::shared_ptr<spdlog::logger> logger;
+  // First the old one goes: a syslog sink that dies calls closelog(), which would take the
+  // identity and the facility from its successor.
+  current_logger().reset();
   if (sink == LogSink::kSyslog) {
-    auto out = std::make_shared<spdlog::sinks::syslog_sink_mt>(ident, LOG_PID, LOG_DAEMON, true);
-    logger = std::make_shared<spdlog::logger>(ident, std::move(out));
-    logger->set_pattern("%v");
+    current_logger() = make_logger(
+        std::make_shared<spdlog::sinks::syslog_sink_mt>(ident, LOG_PID, LOG_DAEMON, true), ident,
+        "%v");
   } else {
-    auto out = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-    logger = std::make_shared<spdlog::logger>(ident, std::move(out));
-    logger->set_pattern("%H:%M:%S.%e %t %n %l: %v");
+    current_logger() = make_stderr_logger(ident);
   }
-  logger->set_level(spdlog::level::trace);
-  logger->flush_on(spdlog::level::trace);
-  spdlog::set_default_logger(std::move(logger));
   log_set_level(level);
 }
 
@@ -71,8 +75,9 @@ bool log_enabled(LogLevel level) {
 
 void log_write(LogLevel level, fmt::string_view format, fmt::format_args args) {
   const std::string line = fmt::vformat(format, args);
-  spdlog::default_logger_raw()->log(to_spdlog(level),
-                                    spdlog::string_view_t(printable(line)));
+  // A server chooses file names and error texts: no line may be forged with them.
+  const std::string visible = printable(line);
+  current_logger()->log(to_spdlog(level), spdlog::string_view_t(visible));
 }
 
 }  // namespace sftpfs

@@ -14,8 +14,8 @@ namespace sftpfs {
 enum class LogLevel : int { kTrace = 0, kDebug, kInfo, kWarning, kError, kOff };
 
 enum class LogSink {
-  kStderr,   // foreground: lines on standard error
-  kSyslog,   // daemon: syslog(3), which journald collects
+  kStderr,  // foreground: lines on standard error
+  kSyslog,  // daemon: syslog(3), which journald collects
 };
 
 // Chooses sink and level; `ident` prefixes each line (the programme's name).

@@ -7,7 +7,7 @@ namespace sftpfs {
 
 void UniqueFd::reset(int fd) {
   // close() is never retried on EINTR: on Linux the descriptor is gone either way.
-  if (fd_ >= 0) ::close(fd_);
+  if (fd_ >= 0 && fd_ != fd) ::close(fd_);
   fd_ = fd;
 }
 

@@ -8,18 +8,24 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/check.h"
+
 namespace sftpfs {
 
 class UniqueFunction {
  public:
   UniqueFunction() = default;
   template <class F>
-    requires(!std::is_same_v<std::decay_t<F>, UniqueFunction>)
-  UniqueFunction(F&& f)  // NOLINT(google-explicit-constructor): lambdas convert
+  requires(!std::is_same_v<std::decay_t<F>, UniqueFunction> &&
+           std::is_invocable_v<std::decay_t<F>&>)
+      UniqueFunction(F&& f)  // NOLINT(google-explicit-constructor): lambdas convert
       : impl_(std::make_unique<Impl<std::decay_t<F>>>(std::forward<F>(f))) {}
 
   explicit operator bool() const { return impl_ != nullptr; }
-  void operator()() { impl_->run(); }
+  void operator()() {
+    SFTPFS_CHECK(impl_ != nullptr);
+    impl_->run();
+  }
 
  private:
   struct Base {
