@@ -1,0 +1,144 @@
+// See process_table.h.
+#include "support/process_table.h"
+
+#include <dirent.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <set>
+#include <sstream>
+
+#include "base/unique_fd.h"
+#include "support/process.h"
+
+namespace sftpfs::test {
+
+namespace {
+
+std::string proc_file(pid_t pid, const char* name) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/" + name);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+struct ProcessState {
+  char state = '?';
+  pid_t parent = 0;
+};
+
+// The command name in /proc/PID/stat may hold anything, so what follows is found from the end.
+std::optional<ProcessState> state_of(pid_t pid) {
+  const std::string text = proc_file(pid, "stat");
+  const std::size_t end = text.rfind(')');
+  if (end == std::string::npos) return std::nullopt;
+  std::istringstream rest(text.substr(end + 1));
+  ProcessState result;
+  rest >> result.state >> result.parent;
+  return result;
+}
+
+bool alive(pid_t pid) {
+  const auto state = state_of(pid);
+  return state && state->state != 'Z' && state->state != 'X';
+}
+
+}  // namespace
+
+std::vector<pid_t> all_processes() {
+  std::vector<pid_t> pids;
+  const std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), &::closedir);
+  while (const dirent* entry = proc ? ::readdir(proc.get()) : nullptr) {
+    const std::string name = entry->d_name;
+    if (!name.empty() && std::all_of(name.begin(), name.end(), ::isdigit)) {
+      pids.push_back(static_cast<pid_t>(std::stol(name)));
+    }
+  }
+  return pids;
+}
+
+std::vector<pid_t> descendants(pid_t root) {
+  std::vector<std::pair<pid_t, pid_t>> parents;  // child, parent
+  for (const pid_t pid : all_processes()) {
+    if (const auto state = state_of(pid)) parents.emplace_back(pid, state->parent);
+  }
+  std::vector<pid_t> found;
+  std::vector<pid_t> look_below{root};
+  while (!look_below.empty()) {
+    const pid_t parent = look_below.back();
+    look_below.pop_back();
+    for (const auto& [child, its_parent] : parents) {
+      if (its_parent != parent) continue;
+      found.push_back(child);
+      look_below.push_back(child);
+    }
+  }
+  return found;
+}
+
+std::vector<pid_t> processes_with_environment(const std::string& entry) {
+  std::vector<pid_t> found;
+  const std::string wanted = entry + '\0';
+  for (const pid_t pid : all_processes()) {
+    const std::string environment = '\0' + proc_file(pid, "environ");
+    if (environment.find('\0' + wanted) != std::string::npos && alive(pid)) found.push_back(pid);
+  }
+  return found;
+}
+
+std::vector<pid_t> wait_environment_gone(const std::string& entry, const Deadline& deadline) {
+  while (true) {
+    const std::vector<pid_t> found = processes_with_environment(entry);
+    if (found.empty() || deadline.passed()) return found;
+    const UniqueFd pidfd = open_pidfd(found.front());
+    if (pidfd) wait_exit(pidfd.get(), deadline);
+  }
+}
+
+std::string describe_process(pid_t pid) {
+  std::string command = proc_file(pid, "cmdline");
+  std::replace(command.begin(), command.end(), '\0', ' ');
+  const auto state = state_of(pid);
+  const std::string name = command.empty() ? proc_file(pid, "comm") : command;
+  return "pid " + std::to_string(pid) + (state && state->state == 'Z' ? " (zombie)" : "") + ": " +
+         name;
+}
+
+std::string describe_processes(const std::vector<pid_t>& pids) {
+  std::string text;
+  for (const pid_t pid : pids) text += "\n  " + describe_process(pid);
+  return text;
+}
+
+long peak_memory_kib(pid_t pid) {
+  const std::string status = proc_file(pid, "status");
+  const std::size_t line = status.find("VmHWM:");
+  return line == std::string::npos ? 0 : std::stol(status.substr(line + 6));
+}
+
+void kill_tree(pid_t root, const Deadline& deadline) {
+  std::vector<UniqueFd> ended;
+  std::set<pid_t> stopped;
+  ::kill(root, SIGSTOP);
+  // Children of what is stopped cannot increase: when a look finds no new one, all are known.
+  for (bool found_new = true; found_new;) {
+    found_new = false;
+    for (const pid_t pid : descendants(root)) {
+      if (!stopped.insert(pid).second) continue;
+      found_new = true;
+      ::kill(pid, SIGSTOP);
+    }
+  }
+  stopped.insert(root);
+  for (const pid_t pid : stopped) {
+    ended.push_back(open_pidfd(pid));
+    ::kill(pid, SIGKILL);
+  }
+  for (const UniqueFd& pidfd : ended) {
+    if (pidfd) wait_exit(pidfd.get(), deadline);
+  }
+}
+
+}  // namespace sftpfs::test
