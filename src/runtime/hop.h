@@ -1,7 +1,10 @@
 // run_on(): runs a task on another worker's loop and resumes here with its result.
 //
-// Threads: the task's body runs on `target`'s thread from start to end; the caller stays on its
-// own. What the task refers to must be safe to use there and outlive it.
+// Ownership: the task, with its parameters, is handed to `target` and dies there.
+// Threads:   the task's body runs on `target`'s thread from start to end; the caller stays on its
+//            own. What the task refers to must be safe to use there and outlive it.
+// Limits:    both loops must run until the result is back: a hop to a loop that has ended never
+//            resumes. Drain operations (Gate) before stopping loops.
 #pragma once
 
 #include <optional>
@@ -29,7 +32,12 @@ class Hop {
 
  private:
   static Detached run(Hop& hop) {
-    hop.result_.emplace(co_await std::move(hop.task_));
+    {
+      // A frame keeps its parameters until it dies, and they may belong to this thread.
+      Task<T> task = std::move(hop.task_);
+      T result = co_await std::move(task);
+      hop.result_.emplace(std::move(result));
+    }
     // Last touch of *this: the origin may destroy it at once.
     hop.origin_.post_resume(hop.waiter_);
   }
@@ -41,6 +49,12 @@ class Hop {
   std::coroutine_handle<> waiter_;
 };
 
+// A hop carries a value; void becomes one.
+inline Task<bool> completed(Task<void> task) {
+  co_await std::move(task);
+  co_return true;
+}
+
 }  // namespace detail
 
 template <class T>
@@ -50,6 +64,10 @@ Task<T> run_on(Loop& target, Task<T> task) {
   }
   detail::Hop<T> hop(target, std::move(task));
   co_return co_await hop;
+}
+
+inline Task<void> run_on(Loop& target, Task<void> task) {
+  co_await run_on(target, detail::completed(std::move(task)));
 }
 
 }  // namespace sftpfs::runtime

@@ -19,6 +19,13 @@ constexpr std::size_t kResumesPerTurn = 256;
 
 thread_local Loop* t_current = nullptr;
 
+epoll_event make_event(int fd, std::uint32_t serial, std::uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = (static_cast<std::uint64_t>(serial) << 32) | static_cast<std::uint32_t>(fd);
+  return event;
+}
+
 }  // namespace
 
 class Loop::Current {
@@ -42,9 +49,7 @@ Loop::Loop(const Clock& clock)
       events_(kEventsPerPoll) {
   SFTPFS_CHECK(epoll_ && wake_ && timer_fd_);
   for (const int fd : {wake_.get(), timer_fd_.get()}) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.ptr = fd == wake_.get() ? static_cast<void*>(&wake_) : &timer_fd_;
+    epoll_event event = make_event(fd, 0, EPOLLIN);
     SFTPFS_CHECK(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0);
   }
 }
@@ -129,8 +134,13 @@ bool Loop::run_mailbox() {
 bool Loop::run_timers() {
   if (timers_.empty()) return false;
   const TimePoint now = clock_.now();
+  // Timers that callbacks start wait for the next turn: one that starts itself again at once
+  // must not keep the loop from its descriptors.
+  const std::uint64_t first_new = timer_sequence_;
   bool any = false;
-  while (!timers_.empty() && timers_.begin()->first.first <= now) {
+  while (!timers_.empty()) {
+    const TimerKey key = timers_.begin()->first;
+    if (key.first > now || key.second >= first_new) break;
     Timer* timer = timers_.begin()->second;
     timers_.erase(timers_.begin());
     timer->key_.reset();
@@ -164,37 +174,37 @@ void Loop::forget_turn_end(TurnEndHandler& handler) {
 
 bool Loop::run_turn_end() {
   bool any = false;
-  // By index: a handler may add others. Forgotten ones are null.
-  for (std::size_t i = 0; i < turn_end_.size(); ++i) {
+  const std::size_t count = turn_end_.size();
+  // By index: handlers add and forget others meanwhile. Forgotten ones are null.
+  for (std::size_t i = 0; i < count; ++i) {
     TurnEndHandler* handler = std::exchange(turn_end_[i], nullptr);
     if (handler == nullptr) continue;
     handler->on_turn_end();
     any = true;
   }
-  turn_end_.clear();
+  turn_end_.erase(turn_end_.begin(), turn_end_.begin() + static_cast<std::ptrdiff_t>(count));
   return any;
 }
 
 bool Loop::poll(int timeout_ms) {
-  const int count = ::epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()),
-                                 timeout_ms);
-  if (count <= 0) return false;
-  events_count_ = static_cast<std::size_t>(count);
-  bool any = false;
-  for (events_next_ = 0; events_next_ < events_count_;) {
-    const epoll_event event = events_[events_next_++];
-    if (event.data.ptr == &wake_ || event.data.ptr == &timer_fd_) {
-      const int fd = event.data.ptr == &wake_ ? wake_.get() : timer_fd_.get();
-      std::uint64_t drained = 0;
-      [[maybe_unused]] const ssize_t got = ::read(fd, &drained, sizeof(drained));
-      if (fd == timer_fd_.get()) armed_for_.reset();
-    } else if (event.data.ptr != nullptr) {
-      static_cast<IoHandler*>(event.data.ptr)->on_io(event.events);
-    }
-    any = true;
+  const int count =
+      ::epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()), timeout_ms);
+  for (int i = 0; i < count; ++i) dispatch(events_[static_cast<std::size_t>(i)]);
+  return count > 0;
+}
+
+void Loop::dispatch(const epoll_event& event) {
+  const int fd = static_cast<int>(event.data.u64 & 0xffffffff);
+  const auto serial = static_cast<std::uint32_t>(event.data.u64 >> 32);
+  if (serial == 0) {
+    std::uint64_t drained = 0;
+    [[maybe_unused]] const ssize_t got = ::read(fd, &drained, sizeof(drained));
+    if (fd == timer_fd_.get()) armed_for_.reset();
+    return;
   }
-  events_count_ = 0;
-  return any;
+  const auto found = registrations_.find(fd);
+  if (found == registrations_.end() || found->second.serial != serial) return;
+  found->second.handler->on_io(event.events);
 }
 
 void Loop::arm_timer_fd() {
@@ -213,31 +223,33 @@ void Loop::arm_timer_fd() {
 }
 
 Status Loop::add_fd(int fd, std::uint32_t events, IoHandler& handler) {
-  epoll_event event{};
-  event.events = events;
-  event.data.ptr = &handler;
+  const Registration registration{&handler, next_serial_};
+  epoll_event event = make_event(fd, registration.serial, events);
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     return fail(Error::system(errno, "epoll_ctl"));
   }
+  // Serials may come round after 2^32 registrations, but never as 0.
+  if (++next_serial_ == 0) next_serial_ = 1;
+  registrations_.insert_or_assign(fd, registration);
   return {};
 }
 
 Status Loop::modify_fd(int fd, std::uint32_t events, IoHandler& handler) {
-  epoll_event event{};
-  event.events = events;
-  event.data.ptr = &handler;
+  const auto found = registrations_.find(fd);
+  if (found == registrations_.end()) return fail(Error::system(ENOENT, "epoll_ctl"));
+  epoll_event event = make_event(fd, found->second.serial, events);
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) != 0) {
     return fail(Error::system(errno, "epoll_ctl"));
   }
+  found->second.handler = &handler;
   return {};
 }
 
 void Loop::remove_fd(int fd, IoHandler& handler) {
+  const auto found = registrations_.find(fd);
+  if (found == registrations_.end() || found->second.handler != &handler) return;
+  registrations_.erase(found);
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-  // Events of this batch that are still to be delivered must not reach a dead handler.
-  for (std::size_t i = events_next_; i < events_count_; ++i) {
-    if (events_[i].data.ptr == &handler) events_[i].data.ptr = nullptr;
-  }
 }
 
 void Timer::start_at(TimePoint when, UniqueFunction callback) {
@@ -247,11 +259,17 @@ void Timer::start_at(TimePoint when, UniqueFunction callback) {
   loop_.timers_.emplace(*key_, this);
 }
 
+void Timer::start_after(Duration delay, UniqueFunction callback) {
+  const TimePoint now = loop_.now();
+  start_at(delay > TimePoint::max() - now ? TimePoint::max() : now + delay, std::move(callback));
+}
+
 void Timer::cancel() {
   if (!key_) return;
   loop_.timers_.erase(*key_);
   key_.reset();
-  callback_ = UniqueFunction();
+  // Dies as a local: what the callback owns may own this timer.
+  const UniqueFunction unused = std::move(callback_);
 }
 
 }  // namespace sftpfs::runtime

@@ -1,9 +1,11 @@
 // One thread's event loop: ready coroutines, a mailbox for other threads, timers, descriptors.
 //
-// Ownership: a worker owns its loop; everything registered with it belongs to that worker.
+// Ownership: a worker owns its loop; everything registered with it belongs to that worker. A loop
+//            outlives every call of post() and stop(): join the threads that call them first.
 // Threads:   post(), post_resume() and stop() may be called by any thread; everything else only
 //            by the thread that runs the loop (or, before run(), by the one that sets it up).
-// Limits:    none on queues: callers bound what they have in flight.
+// Limits:    none on queues: callers bound what they have in flight. Timers follow the machine's
+//            boot clock while run() sleeps; with a ManualClock use run_ready().
 //
 // One turn: mailbox -> due timers -> ready coroutines -> turn-end handlers (flush output that the
 // turn has gathered) -> epoll. Coroutines are resumed from the ready queue, never nested inside
@@ -19,6 +21,8 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -59,7 +63,8 @@ class Loop {
   const Clock& clock() const { return clock_; }
   TimePoint now() const { return clock_.now(); }
 
-  // Serves until stop(). Work posted before stop() is still done.
+  // Serves until stop(), which is final. Work posted before stop(), and what follows from it
+  // without waiting, is still done; what is posted after run() has returned is dropped unrun.
   void run();
   void stop();
 
@@ -72,17 +77,25 @@ class Loop {
   void post(UniqueFunction job);
   void post_resume(std::coroutine_handle<> handle);
   void schedule(std::coroutine_handle<> handle) { ready_.push_back(handle); }
-  // A handler that asks twice in one turn is called once.
+  // A handler that asks twice in one turn is called once; one that asks while handlers are being
+  // called waits for the end of the next turn, so that descriptors are looked at in between.
   void at_turn_end(TurnEndHandler& handler);
   void forget_turn_end(TurnEndHandler& handler);
 
-  // The handler must be removed before it or the descriptor dies.
+  // A descriptor has one handler; a handler may have several descriptors. It must be removed
+  // before the handler or the descriptor dies; an event already fetched is then not delivered.
   Status add_fd(int fd, std::uint32_t events, IoHandler& handler);
   Status modify_fd(int fd, std::uint32_t events, IoHandler& handler);
   void remove_fd(int fd, IoHandler& handler);
 
  private:
   friend class Timer;
+  // An event carries {serial, fd}, not a pointer: one fetched before its descriptor was removed
+  // no longer matches, even when the number of the descriptor has been used again.
+  struct Registration {
+    IoHandler* handler;
+    std::uint32_t serial;
+  };
   using TimerKey = std::pair<TimePoint, std::uint64_t>;
 
   class Current;
@@ -92,6 +105,7 @@ class Loop {
   bool run_ready_queue();
   bool run_turn_end();
   bool poll(int timeout_ms);
+  void dispatch(const epoll_event& event);
   void arm_timer_fd();
   void wake();
 
@@ -107,9 +121,9 @@ class Loop {
   std::map<TimerKey, class Timer*> timers_;
   std::uint64_t timer_sequence_ = 0;
 
-  std::vector<epoll_event> events_;
-  std::size_t events_next_ = 0;   // of the batch in hand, the first event not yet delivered
-  std::size_t events_count_ = 0;
+  std::vector<epoll_event> events_;  // the batch in hand
+  std::unordered_map<int, Registration> registrations_;
+  std::uint32_t next_serial_ = 1;  // 0: the loop's own descriptors
 
   std::mutex mailbox_mutex_;
   std::vector<UniqueFunction> mailbox_;  // guarded by mailbox_mutex_
@@ -126,9 +140,8 @@ class Timer {
   Timer& operator=(const Timer&) = delete;
 
   void start_at(TimePoint when, UniqueFunction callback);
-  void start_after(Duration delay, UniqueFunction callback) {
-    start_at(loop_.now() + delay, std::move(callback));
-  }
+  // Duration::max() is "never".
+  void start_after(Duration delay, UniqueFunction callback);
   void cancel();
   bool active() const { return key_.has_value(); }
 

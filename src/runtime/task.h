@@ -31,7 +31,9 @@ struct PromiseBase {
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> self) const noexcept {
       PromiseBase& promise = self.promise();
-      if (promise.parent && !promise.starting) Loop::current()->schedule(promise.parent);
+      if (!promise.parent || promise.starting) return;
+      SFTPFS_CHECK(Loop::current() != nullptr);
+      Loop::current()->schedule(promise.parent);
     }
     void await_resume() const noexcept {}
   };
@@ -95,6 +97,7 @@ class [[nodiscard]] Task {
 
   bool await_ready() const noexcept { return false; }
   bool await_suspend(std::coroutine_handle<> parent) {
+    SFTPFS_CHECK(handle_ && !handle_.promise().parent);  // neither moved away nor awaited before
     detail::PromiseBase& promise = handle_.promise();
     promise.parent = parent;
     promise.starting = true;

@@ -27,6 +27,7 @@ void WaitList::release(Awaiter& waiter) {
   if (waiter.cancel_ != nullptr) waiter.cancel_->detach(waiter);
   waiter.waiting_ = false;
   waiter.notified_ = true;
+  SFTPFS_CHECK(Loop::current() != nullptr);
   Loop::current()->schedule(waiter.handle_);
 }
 
@@ -39,6 +40,13 @@ void WaitList::notify_one() {
 
 void WaitList::notify_all() {
   while (!waiters_.empty()) notify_one();
+}
+
+Semaphore::~Semaphore() { SFTPFS_CHECK(pending_.empty()); }
+
+bool Semaphore::fits(std::size_t units) const {
+  if (in_use_ == 0) return true;
+  return in_use_ <= capacity_ && units <= capacity_ - in_use_;
 }
 
 bool Semaphore::try_acquire(std::size_t units) {
@@ -121,21 +129,13 @@ Task<Result<AsyncMutex::Lock>> AsyncMutex::lock(Cancel* cancel) {
   co_return Result<Lock>(Lock(this));
 }
 
-namespace {
-
-Task<Status> wait_for_timer(WaitList& expired, Cancel* cancel) {
-  const bool notified = co_await expired.wait(cancel);
-  if (!notified) co_return fail(cancel->error());
-  co_return Status();
-}
-
-}  // namespace
-
 Task<Status> sleep_for(Duration delay, Cancel* cancel) {
   WaitList expired;
   Timer timer(*Loop::current());
   timer.start_after(delay, [&expired] { expired.notify_all(); });
-  co_return co_await wait_for_timer(expired, cancel);
+  const bool notified = co_await expired.wait(cancel);
+  if (!notified) co_return fail(cancel->error());
+  co_return Status();
 }
 
 }  // namespace sftpfs::runtime

@@ -64,6 +64,9 @@ class WaitList {
 class Semaphore {
  public:
   explicit Semaphore(std::size_t capacity) : capacity_(capacity) {}
+  Semaphore(const Semaphore&) = delete;
+  Semaphore& operator=(const Semaphore&) = delete;
+  ~Semaphore();
 
   Task<Status> acquire(std::size_t units, Cancel* cancel);
   bool try_acquire(std::size_t units);
@@ -79,7 +82,7 @@ class Semaphore {
     bool granted = false;
     WaitList wake;
   };
-  bool fits(std::size_t units) const { return in_use_ == 0 || in_use_ + units <= capacity_; }
+  bool fits(std::size_t units) const;
   void grant_waiting();
   std::size_t capacity_;
   std::size_t in_use_ = 0;
