@@ -70,13 +70,15 @@ void S3Fifo::unlink(NodeId id) {
   node.queue = Queue::kNone;
 }
 
-void S3Fifo::enter_small(NodeId slot) {
-  nodes_[slot].uses = 0;
-  nodes_[slot].stamp = small_arrivals_++;
-  push_newest(Queue::kSmall, slot);
+void S3Fifo::begin_first_use(NodeId slot) {
+  Node& node = nodes_[slot];
+  node.uses = 0;
+  begin_use(node);
+  push_newest(node.returning ? Queue::kMain : Queue::kSmall, slot);
 }
 
-void S3Fifo::enter_main(NodeId slot) {
+void S3Fifo::promote(NodeId slot) {
+  unlink(slot);
   nodes_[slot].uses = 0;
   push_newest(Queue::kMain, slot);
 }
@@ -89,32 +91,23 @@ void S3Fifo::insert(NodeId slot, Arrival arrival) {
   node.returning = arrival.returning;
   ++arrivals_;
   if (arrival.ahead) {
+    node.uses = 0;
     node.stamp = arrivals_;
     push_newest(Queue::kAhead, slot);
-  } else if (arrival.returning) {
-    enter_main(slot);
   } else {
-    enter_small(slot);
+    begin_first_use(slot);
   }
 }
 
 void S3Fifo::hit(NodeId slot) {
   Node& node = nodes_[slot];
-  switch (node.queue) {
-    case Queue::kAhead:
-      unlink(slot);
-      if (node.returning) {
-        enter_main(slot);
-      } else {
-        enter_small(slot);
-      }
-      break;
-    case Queue::kSmall:
-      if (small_arrivals_ - 1 - node.stamp >= moment_) node.uses = 1;
-      break;
-    case Queue::kMain: node.uses = std::min<std::uint8_t>(kUsesMax, node.uses + 1); break;
-    case Queue::kNone:
-    case Queue::kGhost: check_failed("a hit slot is in a queue", __FILE__, __LINE__);
+  SFTPFS_CHECK(slot < capacity_ && node.queue != Queue::kNone);
+  if (node.queue == Queue::kAhead) {
+    unlink(slot);
+    begin_first_use(slot);
+  } else if (uses_begun_ - node.stamp > moment_) {
+    begin_use(node);
+    node.uses = std::min<std::uint8_t>(kUsesMax, node.uses + 1);
   }
 }
 
@@ -155,8 +148,7 @@ NodeId S3Fifo::sweep_small() {
   while (id != kNoNode && small_.size >= small_target_) {
     const NodeId newer = nodes_[id].newer;
     if (nodes_[id].uses > 0) {
-      unlink(id);
-      enter_main(id);
+      promote(id);
     } else if (!nodes_[id].pinned) {
       return id;
     }

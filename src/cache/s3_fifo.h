@@ -12,9 +12,9 @@
 // eviction", SOSP 2023.)
 //
 // Two additions, because this cache serves files:
-// - A block read in pieces is hit many times within moments; that is one use, not many. A hit in
-//   small counts only once enough newer blocks have entered small behind the block. One such hit
-//   then proves reuse, where the paper wants two of any kind.
+// - A block read in pieces is hit many times within moments; that is one use, not many. A hit
+//   counts as a new use only if a few other blocks have been used since the last one. One such
+//   use in small then proves popularity, where the paper wants two hits of any kind.
 // - Readahead may run further ahead than small is long and would evict its own blocks before they
 //   are read. They wait in `ahead` instead, up to half of the slots; blocks that nobody read while
 //   the shard turned over a few times were a wrong guess and go first.
@@ -79,7 +79,7 @@ class S3Fifo {
   struct Node {
     NodeId older = kNoNode;
     NodeId newer = kNoNode;
-    std::uint64_t stamp = 0;  // ahead: arrivals_, small: small_arrivals_, when it entered
+    std::uint64_t stamp = 0;  // ahead: arrivals_ when it came; else uses_begun_ at its last use
     Queue queue = Queue::kNone;
     std::uint8_t uses = 0;
     bool pinned = false;
@@ -96,8 +96,9 @@ class S3Fifo {
   void push_newest(Queue queue, NodeId node);
   void push_oldest(Queue queue, NodeId node);
   void unlink(NodeId node);
-  void enter_small(NodeId slot);
-  void enter_main(NodeId slot);
+  void begin_use(Node& node) { node.stamp = uses_begun_++; }
+  void begin_first_use(NodeId slot);
+  void promote(NodeId slot);
   bool ahead_exceeds_its_share() const;
   NodeId oldest_unpinned(Queue queue) const;
   NodeId sweep_small();
@@ -105,12 +106,12 @@ class S3Fifo {
 
   const NodeId capacity_;
   const NodeId small_target_;
-  const NodeId moment_;  // arrivals in small after which a hit is a new use
+  const NodeId moment_;  // uses of other blocks after which a hit is a new use
   std::vector<Node> nodes_;
   List ahead_, small_, main_, ghosts_;
   NodeId evictable_ = 0;
   std::uint64_t arrivals_ = 0;
-  std::uint64_t small_arrivals_ = 0;
+  std::uint64_t uses_begun_ = 0;
 };
 
 }  // namespace sftpfs::cache
