@@ -72,11 +72,11 @@ class CountingWaiter final : public Waiter {
   void wake(Result<Pin> outcome) noexcept override {
     if (outcome) verify(shared_, *outcome, number_, version_min_);
     outcome = fail(ErrorCode::kShutdown);  // lets go of the pin before the owner goes on
-    ++shared_.wakes;
-    // Under the mutex, so that the owner may destroy this as soon as it sees the flag.
-    const std::lock_guard lock(shared_.mutex);
-    done_.store(true);
-    shared_.woken.notify_all();
+    Shared& shared = shared_;
+    ++shared.wakes;
+    const std::lock_guard lock(shared.mutex);
+    done_.store(true);  // the owner may destroy this from now on
+    shared.woken.notify_all();
   }
   bool done() const { return done_.load(); }
   std::uint64_t number() const { return number_; }
@@ -169,7 +169,6 @@ class Actor {
           shared_.woken.wait_for(lock, std::chrono::seconds(120), [&] { return waiter->done(); });
       SFTPFS_CHECK(done);
     }
-    const std::lock_guard lock(shared_.mutex);  // the last waker has left its wake()
     waiters_.clear();
   }
 
