@@ -1,0 +1,105 @@
+// See connect.h.
+#include "ssh/connect.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+#include "ssh/auth.h"
+#include "ssh/known_hosts.h"
+#include "ssh/libssh2_session.h"
+#include "ssh/libssh2_stream.h"
+#include "ssh/process_stream.h"
+#include "ssh/public_key.h"
+#include "ssh/resolve.h"
+#include "ssh/ssh_command.h"
+#include "ssh/tcp.h"
+
+namespace sftpfs::ssh {
+namespace {
+
+using Stream = std::unique_ptr<runtime::ByteStream>;
+
+Result<Stream> connect_child(const Options& options, Prompter* prompter) {
+  const bool may_prompt = prompter != nullptr && prompter->available();
+  Result<std::vector<std::string>> argv = ssh_command_line(options, may_prompt);
+  if (!argv) return fail(argv.error());
+  const std::string peer =
+      options.user.empty() ? options.host : fmt::format("{}@{}", options.user, options.host);
+  Result<std::unique_ptr<ProcessStream>> stream = ProcessStream::spawn(*argv, peer, "ssh");
+  if (!stream) return fail(stream.error());
+  return Stream(std::move(*stream));
+}
+
+Result<KnownHosts> load_known_hosts(const Target& target) {
+  std::vector<std::string> files = target.user_known_hosts_files;
+  files.insert(files.end(), target.global_known_hosts_files.begin(),
+               target.global_known_hosts_files.end());
+  Result<KnownHosts> known = KnownHosts::load(files);
+  if (!known) {
+    return fail(ErrorCode::kHostKey, fmt::format("cannot check the host key of {}: {}", target.host,
+                                                 known.error().describe()));
+  }
+  return known;
+}
+
+Status check_pinned(const Target& target, const std::string& pinned, const std::string& shown) {
+  if (shown == pinned) return {};
+  return fail(ErrorCode::kHostKey,
+              fmt::format("{} shows another host key ({}) than when this was mounted ({}); unmount "
+                          "and mount again if you trust it",
+                          target.host, describe_key(shown), describe_key(pinned)));
+}
+
+// Handshake and host key: after it we know whom we talk to.
+Status meet(Libssh2Session& session, const LoginContext& context, const std::string& address) {
+  const Target& target = context.target;
+  const std::string pinned = context.login.pinned_host_key();
+  KnownHosts known;
+  std::vector<std::string> types{key_type(pinned)};
+  if (pinned.empty()) {
+    Result<KnownHosts> loaded = load_known_hosts(target);
+    if (!loaded) return fail(loaded.error());
+    known = std::move(*loaded);
+    types = known.types_for(target.known_as, target.known_port);
+  }
+  if (Status met = session.handshake(types, target.compression, context.patience); !met) return met;
+  const std::string shown = session.host_key();
+  if (!pinned.empty()) return check_pinned(target, pinned, shown);
+  Result<HostKeyTrust> trust =
+      check_host_key(target, known, shown, address, context.prompter, context.patience);
+  if (!trust) return fail(trust.error());
+  context.login.pin_host_key(shown, *trust);
+  return {};
+}
+
+Result<Stream> connect_libssh2(const Options& options, Login& login, Prompter* prompter,
+                               const Interrupt* interrupt) {
+  Result<Target> target = resolve(options);
+  if (!target) return fail(target.error());
+  Patience patience(target->connect_timeout, interrupt);
+  const LoginContext context{*target, login, prompter, patience};
+  Result<TcpConnection> tcp = tcp_connect(target->host, target->port, target->address_family,
+                                          target->unacknowledged_max, patience);
+  if (!tcp) return fail(tcp.error());
+  Result<std::unique_ptr<Libssh2Session>> session =
+      Libssh2Session::create(std::move(tcp->socket), target->label());
+  if (!session) return fail(session.error());
+  if (Status met = meet(**session, context, tcp->address); !met) return fail(met.error());
+  patience.restart(target->auth_timeout);
+  if (Status in = authenticate(**session, context); !in) return fail(in.error());
+  if (Status opened = (*session)->open_channel(target->sftp_server, patience); !opened) {
+    return fail(opened.error());
+  }
+  return Stream(std::make_unique<Libssh2Stream>(std::move(*session)));
+}
+
+}  // namespace
+
+Result<Stream> connect(const Options& options, Login& login, Prompter* prompter,
+                       const Interrupt* interrupt) {
+  if (options.transport == Transport::kSsh) return connect_child(options, prompter);
+  return connect_libssh2(options, login, prompter, interrupt);
+}
+
+}  // namespace sftpfs::ssh

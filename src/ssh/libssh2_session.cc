@@ -1,0 +1,333 @@
+// See libssh2_session.h.
+#include "ssh/libssh2_session.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+#include <malloc.h>
+#include <openssl/crypto.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+
+#include "base/log.h"
+
+namespace sftpfs::ssh {
+namespace {
+
+// One recv() takes this much; it bounds what is decrypted before the data is handed on.
+constexpr std::size_t kReceiveBytes = 256 * 1024;
+// What we grant the server before anything is measured; see ByteStream::set_receive_window().
+constexpr unsigned int kInitialWindowBytes = 2 * 1024 * 1024;
+// Larger packets are refused by libssh2's receiver, smaller ones only cost.
+constexpr unsigned int kPacketBytes = 32768;
+// session_free() of a dead session is done at once; this only bounds a fault of the library.
+constexpr int kFreeAttempts = 1000;
+
+template <class Function>
+void set_callback(LIBSSH2_SESSION* session, int which, Function* function) {
+#if LIBSSH2_VERSION_NUM >= 0x010b01
+  libssh2_session_callback_set2(session, which, reinterpret_cast<libssh2_cb_generic*>(function));
+#else
+  libssh2_session_callback_set(session, which, reinterpret_cast<void*>(function));
+#endif
+}
+
+bool contains_any(const std::string& name, const std::vector<std::string>& parts) {
+  return std::any_of(parts.begin(), parts.end(), [&name](const std::string& part) {
+    return name.find(part) != std::string::npos;
+  });
+}
+
+bool has(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// The names under which a server may prove that it has a key of `type`.
+std::vector<std::string> algorithms_of(const std::string& type) {
+  if (type == "ssh-rsa") return {"rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"};
+  return {type};
+}
+
+}  // namespace
+
+// What libssh2 calls. `*abstract` is the session object.
+struct Libssh2Callbacks {
+  static Libssh2Session& self(void** abstract) { return *static_cast<Libssh2Session*>(*abstract); }
+
+  static ssize_t send(libssh2_socket_t /*socket*/, const void* data, std::size_t size,
+                      int /*flags*/, void** abstract) {
+    Libssh2Session& session = self(abstract);
+    if (session.dead_) return -EPIPE;
+    session.output_.append({static_cast<const std::byte*>(data), size});
+    return static_cast<ssize_t>(size);
+  }
+
+  static ssize_t receive(libssh2_socket_t /*socket*/, void* into, std::size_t size, int /*flags*/,
+                         void** abstract) {
+    Libssh2Session& session = self(abstract);
+    if (session.dead_) return -ECONNRESET;
+    // The end of the stream is kept from libssh2: it would drop data that is already decrypted.
+    if (session.input_.empty()) return -EAGAIN;
+    const std::size_t count = std::min(size, session.input_.size());
+    std::memcpy(into, session.input_.front().data(), count);
+    session.input_.consume(count);
+    return static_cast<ssize_t>(count);
+  }
+
+  static void disconnected(LIBSSH2_SESSION* /*session*/, int /*reason*/, const char* message,
+                           int size, const char* /*language*/, int /*language_size*/,
+                           void** abstract) {
+    constexpr std::size_t kTextMax = 512;
+    const std::size_t count = size > 0 ? static_cast<std::size_t>(size) : 0;
+    self(abstract).disconnect_text_.assign(message, std::min(count, kTextMax));
+  }
+
+  static void* allocate(std::size_t size, void** /*abstract*/) { return std::malloc(size); }
+
+  static void release(void* memory, void** abstract) {
+    if (memory == nullptr) return;
+    if (self(abstract).sensitive_) OPENSSL_cleanse(memory, ::malloc_usable_size(memory));
+    std::free(memory);
+  }
+
+  static void* reallocate(void* memory, std::size_t size, void** abstract) {
+    if (memory == nullptr || !self(abstract).sensitive_) return std::realloc(memory, size);
+    void* moved = std::malloc(size);
+    if (moved == nullptr) return nullptr;
+    std::memcpy(moved, memory, std::min(size, ::malloc_usable_size(memory)));
+    release(memory, abstract);
+    return moved;
+  }
+};
+
+Status libssh2_start() {
+  static std::once_flag once;
+  static int result = 0;
+  std::call_once(once, [] { result = libssh2_init(0); });
+  if (result != 0) return fail(ErrorCode::kSystem, "libssh2 could not be started");
+  return {};
+}
+
+std::vector<std::string> order_algorithms(const std::vector<std::string>& supported,
+                                          const std::vector<std::string>& preferred,
+                                          const std::vector<std::string>& avoided) {
+  std::vector<std::string> ordered;
+  for (const std::string& name : preferred) {
+    if (has(supported, name)) ordered.push_back(name);
+  }
+  for (const std::string& name : supported) {
+    if (!has(ordered, name) && !contains_any(name, avoided)) ordered.push_back(name);
+  }
+  return ordered.empty() ? supported : ordered;
+}
+
+Result<std::unique_ptr<Libssh2Session>> Libssh2Session::create(UniqueFd socket, std::string peer) {
+  if (Status started = libssh2_start(); !started) return fail(started.error());
+  std::unique_ptr<Libssh2Session> session(new Libssh2Session(std::move(socket), std::move(peer)));
+  if (!session->create_session()) return fail(ErrorCode::kSystem, "libssh2: out of memory");
+  return session;
+}
+
+bool Libssh2Session::create_session() {
+  session_ = libssh2_session_init_ex(&Libssh2Callbacks::allocate, &Libssh2Callbacks::release,
+                                     &Libssh2Callbacks::reallocate, this);
+  if (session_ == nullptr) return false;
+  libssh2_session_set_blocking(session_, 0);
+  set_callback(session_, LIBSSH2_CALLBACK_SEND, &Libssh2Callbacks::send);
+  set_callback(session_, LIBSSH2_CALLBACK_RECV, &Libssh2Callbacks::receive);
+  set_callback(session_, LIBSSH2_CALLBACK_DISCONNECT, &Libssh2Callbacks::disconnected);
+  return true;
+}
+
+Libssh2Session::~Libssh2Session() {
+  if (session_ == nullptr) return;
+  // A word of farewell, if the socket takes it at once; the peer's answer is not waited for.
+  if (channel_ != nullptr && !ended_) {
+    libssh2_session_disconnect(session_, "closed by sftpfs");
+    flush();
+  }
+  dead_ = true;
+  if (channel_ != nullptr) libssh2_channel_free(channel_);
+  int attempts = 0;
+  while (libssh2_session_free(session_) == LIBSSH2_ERROR_EAGAIN && attempts < kFreeAttempts) {
+    ++attempts;
+  }
+}
+
+std::vector<std::string> Libssh2Session::supported(int method) const {
+  const char** names = nullptr;
+  const int count = libssh2_session_supported_algs(session_, method, &names);
+  std::vector<std::string> list;
+  for (int i = 0; i < count; ++i) list.emplace_back(names[i]);
+  if (names != nullptr) libssh2_free(session_, names);
+  return list;
+}
+
+bool Libssh2Session::prefer(int method, const std::vector<std::string>& names) {
+  return libssh2_session_method_pref(session_, method,
+                                     fmt::format("{}", fmt::join(names, ",")).c_str()) == 0;
+}
+
+Status Libssh2Session::set_preferences(const std::vector<std::string>& known_types,
+                                       bool compression) {
+  // Counter mode with a plain MAC is the fastest that libssh2 has, in every version; what is
+  // avoided is weak, or lies behind known faults of some version (etm, chacha20).
+  const std::vector<std::string> ciphers{"aes128-ctr", "aes192-ctr", "aes256-ctr"};
+  const std::vector<std::string> weak_ciphers{"cbc",  "chacha20", "arcfour", "3des",
+                                              "none", "blowfish", "cast128"};
+  const std::vector<std::string> macs{"hmac-sha2-256", "hmac-sha2-512", "hmac-sha1"};
+  const std::vector<std::string> weak_macs{"etm", "md5", "ripemd", "sha1-96", "none"};
+  std::vector<std::string> host_keys;
+  for (const std::string& type : known_types) {
+    for (std::string& name : algorithms_of(type)) host_keys.push_back(std::move(name));
+  }
+  for (const char* name : {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
+                           "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256"}) {
+    host_keys.emplace_back(name);
+  }
+  bool ok = true;
+  for (const int method : {LIBSSH2_METHOD_CRYPT_CS, LIBSSH2_METHOD_CRYPT_SC}) {
+    ok = ok && prefer(method, order_algorithms(supported(method), ciphers, weak_ciphers));
+  }
+  for (const int method : {LIBSSH2_METHOD_MAC_CS, LIBSSH2_METHOD_MAC_SC}) {
+    ok = ok && prefer(method, order_algorithms(supported(method), macs, weak_macs));
+  }
+  ok = ok && prefer(LIBSSH2_METHOD_HOSTKEY, order_algorithms(supported(LIBSSH2_METHOD_HOSTKEY),
+                                                             host_keys, {"-cert-", "ssh-dss"}));
+  if (!ok) return fail(failure(LIBSSH2_ERROR_METHOD_NOT_SUPPORTED));
+  if (compression) libssh2_session_flag(session_, LIBSSH2_FLAG_COMPRESS, 1);
+  return {};
+}
+
+Status Libssh2Session::handshake(const std::vector<std::string>& known_types, bool compression,
+                                 const Patience& patience) {
+  if (Status set = set_preferences(known_types, compression); !set) return set;
+  Result<long> rc =
+      drive(patience, [this] { return long{libssh2_session_handshake(session_, socket_.get())}; });
+  if (!rc) return fail(rc.error());
+  if (*rc == LIBSSH2_ERROR_KEX_FAILURE || *rc == LIBSSH2_ERROR_METHOD_NONE) {
+    return fail(
+        ErrorCode::kUnsupported,
+        fmt::format("{}: no algorithm in common with the server ({}); libssh2 {} cannot use "
+                    "RSA host keys before 1.11: use -o transport=ssh",
+                    peer_, failure(*rc).message(), LIBSSH2_VERSION));
+  }
+  if (*rc != 0) return fail(failure(*rc));
+  const auto method = [this](int which) { return libssh2_session_methods(session_, which); };
+  log_debug("{}: {}; key exchange {}, host key {}, cipher {}, mac {}", peer_, server_banner(),
+            method(LIBSSH2_METHOD_KEX), method(LIBSSH2_METHOD_HOSTKEY),
+            method(LIBSSH2_METHOD_CRYPT_SC), method(LIBSSH2_METHOD_MAC_SC));
+  return {};
+}
+
+Status Libssh2Session::open_channel(const std::string& sftp_server, const Patience& patience) {
+  Result<long> opened = drive(patience, [this] {
+    channel_ = libssh2_channel_open_ex(session_, "session", 7, kInitialWindowBytes, kPacketBytes,
+                                       nullptr, 0);
+    return channel_ != nullptr ? 0L : long{libssh2_session_last_errno(session_)};
+  });
+  if (!opened) return fail(opened.error());
+  if (*opened != 0) return fail(failure(*opened));
+  const std::string_view kind = sftp_server.find('/') == std::string::npos ? "subsystem" : "exec";
+  Result<long> started = drive(patience, [&] {
+    return long{libssh2_channel_process_startup(
+        channel_, kind.data(), static_cast<unsigned int>(kind.size()), sftp_server.data(),
+        static_cast<unsigned int>(sftp_server.size()))};
+  });
+  if (!started) return fail(started.error());
+  if (*started == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED) {
+    return fail(
+        ErrorCode::kUnsupported,
+        fmt::format("{}: the server refused to start \"{}\" ({}); is SFTP switched on there?",
+                    peer_, sftp_server, kind));
+  }
+  if (*started != 0) return fail(failure(*started));
+  return {};
+}
+
+Status Libssh2Session::wait_for_input(const Patience& patience) {
+  if (ended_) return fail(failure(LIBSSH2_ERROR_SOCKET_DISCONNECT));
+  const short events = output_.empty() ? POLLIN : POLLIN | POLLOUT;
+  if (Status ready = patience.wait(socket_.get(), events); !ready) {
+    if (!ready.error().is(ErrorCode::kTimedOut)) return ready;
+    return fail(ErrorCode::kTimedOut, fmt::format("{}: the server did not answer in time", peer_));
+  }
+  flush();
+  fill();
+  return {};
+}
+
+std::size_t Libssh2Session::fill() {
+  const std::size_t room = kReceiveBytes - std::min(kReceiveBytes, input_.size());
+  if (ended_ || room == 0) return 0;
+  const MutableByteSpan space = input_.prepare(room);
+  const ssize_t got = ::recv(socket_.get(), space.data(), space.size(), 0);
+  drained_ = got < static_cast<ssize_t>(room);
+  if (got > 0) {
+    input_.commit(static_cast<std::size_t>(got));
+    return static_cast<std::size_t>(got);
+  }
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
+  socket_errno_ = got < 0 ? errno : 0;
+  ended_ = true;
+  return 0;
+}
+
+bool Libssh2Session::input_full() const { return input_.size() >= kReceiveBytes; }
+
+void Libssh2Session::flush() {
+  while (!output_.empty()) {
+    const ssize_t sent =
+        ::send(socket_.get(), output_.front().data(), output_.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN) return;
+    if (sent < 0) {
+      // The reason, if there is one, arrives on the receiving side, which ends next.
+      output_.clear();
+      return;
+    }
+    output_.consume(static_cast<std::size_t>(sent));
+  }
+}
+
+Error Libssh2Session::failure(long libssh2_rc) const {
+  if (!disconnect_text_.empty()) {
+    return Error(ErrorCode::kConnectionLost,
+                 fmt::format("{}: the server ended the connection: {}", peer_, disconnect_text_));
+  }
+  if (socket_errno_ != 0) {
+    return Error(ErrorCode::kConnectionLost,
+                 fmt::format("{}: {}", peer_, std::strerror(socket_errno_)));
+  }
+  if (ended_ || libssh2_rc == LIBSSH2_ERROR_SOCKET_DISCONNECT) {
+    return Error(ErrorCode::kConnectionLost,
+                 fmt::format("{}: the server closed the connection", peer_));
+  }
+  char* text = nullptr;
+  libssh2_session_last_error(session_, &text, nullptr, 0);
+  return Error(ErrorCode::kConnectionLost, fmt::format("{}: {} (libssh2 error {})", peer_,
+                                                       text == nullptr ? "" : text, libssh2_rc));
+}
+
+std::string Libssh2Session::host_key() const {
+  std::size_t size = 0;
+  int type = 0;
+  const char* key = libssh2_session_hostkey(session_, &size, &type);
+  return key == nullptr ? std::string() : std::string(key, size);
+}
+
+std::string Libssh2Session::server_banner() const {
+  const char* banner = libssh2_session_banner_get(session_);
+  return banner == nullptr ? "" : banner;
+}
+
+std::string Libssh2Session::cipher() const {
+  const char* name = libssh2_session_methods(session_, LIBSSH2_METHOD_CRYPT_SC);
+  return name == nullptr ? "" : name;
+}
+
+}  // namespace sftpfs::ssh

@@ -1,0 +1,123 @@
+// Libssh2Session: libssh2 as a pure state machine. It never touches the socket: what it sends goes
+// into our output queue, which never refuses, and what it receives comes from our input queue.
+//
+// Why: every non-blocking fault of libssh2 1.10 (errors while a packet is half sent, the rekey
+// deadlock, teardown that waits for the peer) needs a partial packet inside the library, and a
+// SEND that always takes everything leaves none.
+//
+//   bytes on the socket --fill()--> input --RECV--> libssh2 --SEND--> output --flush()--> socket
+//
+// Ownership: owns socket, session and channel. Destroying it waits for nobody: dead -> channel
+//            free -> session free -> close.
+// Threads:   one at a time; it may be handed over between calls.
+// Limits:    one channel. SSH-2 only.
+#pragma once
+
+#include <libssh2.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+#include "ssh/byte_queue.h"
+#include "ssh/patience.h"
+
+namespace sftpfs::ssh {
+
+// libssh2_init() is not thread-safe: main() calls this before it starts threads. Sessions made
+// without it call it themselves, once.
+Status libssh2_start();
+
+class Libssh2Session {
+ public:
+  // `socket` is connected and non-blocking; `peer` names the server in messages.
+  static Result<std::unique_ptr<Libssh2Session>> create(UniqueFd socket, std::string peer);
+  ~Libssh2Session();
+  Libssh2Session(const Libssh2Session&) = delete;
+  Libssh2Session& operator=(const Libssh2Session&) = delete;
+
+  // The blocking phase: each call returns when its step is done or patience is at an end.
+  // `known_types` are the types of host keys we know, best first.
+  Status handshake(const std::vector<std::string>& known_types, bool compression,
+                   const Patience& patience);
+  // A subsystem by its name, or a command when `sftp_server` contains a '/'.
+  Status open_channel(const std::string& sftp_server, const Patience& patience);
+  // Repeats `step`, a libssh2 call that returns LIBSSH2_ERROR_EAGAIN, until it has something else
+  // to say, and returns that. An error means that waiting came to an end.
+  template <class Step>
+  Result<long> drive(const Patience& patience, Step step) {
+    while (true) {
+      const std::size_t before = input_.size();
+      const long rc = step();
+      flush();
+      if (rc != LIBSSH2_ERROR_EAGAIN) return rc;
+      // libssh2 may say "again" with input left over; only an unchanged queue means waiting.
+      if (input_.size() != before && !input_.empty()) continue;
+      if (Status more = wait_for_input(patience); !more) return fail(more.error());
+    }
+  }
+
+  // The event-driven phase.
+  // One recv(): how many bytes came. 0: none now, or the end (ended()).
+  std::size_t fill();
+  // One send() of what is waiting.
+  void flush();
+  bool ended() const { return ended_; }
+  // The last recv() took all there was: the next one is epoll's to announce.
+  bool drained() const { return drained_; }
+  // Why the session is over, for an error that libssh2 has returned or for an end of stream.
+  Error failure(long libssh2_rc) const;
+
+  LIBSSH2_SESSION* raw() const { return session_; }
+  LIBSSH2_CHANNEL* channel() const { return channel_; }
+  int fd() const { return socket_.get(); }
+  const std::string& peer() const { return peer_; }
+  std::size_t input_size() const { return input_.size(); }
+  bool input_full() const;
+  std::size_t output_size() const { return output_.size(); }
+  std::string host_key() const;
+  std::string server_banner() const;
+  // "aes128-ctr" of the direction to us.
+  std::string cipher() const;
+  // While set, memory that libssh2 frees is wiped first: it copies passwords.
+  void set_sensitive(bool sensitive) { sensitive_ = sensitive; }
+  // For callbacks of libssh2 that only get the session: `*abstract` is this object.
+  void set_user_data(void* data) { user_data_ = data; }
+  void* user_data() const { return user_data_; }
+
+ private:
+  Libssh2Session(UniqueFd socket, std::string peer)
+      : socket_(std::move(socket)), peer_(std::move(peer)) {}
+  friend struct Libssh2Callbacks;
+  bool create_session();
+  Status set_preferences(const std::vector<std::string>& known_types, bool compression);
+  Status wait_for_input(const Patience& patience);
+  std::vector<std::string> supported(int method) const;
+  bool prefer(int method, const std::vector<std::string>& names);
+
+  UniqueFd socket_;
+  std::string peer_;
+  LIBSSH2_SESSION* session_ = nullptr;
+  LIBSSH2_CHANNEL* channel_ = nullptr;
+  ByteQueue input_;
+  ByteQueue output_;
+  bool ended_ = false;  // nothing more will be received
+  bool drained_ = false;
+  int socket_errno_ = 0;  // why, where the socket said so
+  bool dead_ = false;     // being torn down: SEND and RECV fail
+  bool sensitive_ = false;
+  void* user_data_ = nullptr;
+  std::string disconnect_text_;  // of the server's SSH_MSG_DISCONNECT
+};
+
+// The order in which to ask for algorithms: `preferred` as far as `supported` has them, then the
+// rest; those that contain one of `avoided` only when there is nothing else.
+std::vector<std::string> order_algorithms(const std::vector<std::string>& supported,
+                                          const std::vector<std::string>& preferred,
+                                          const std::vector<std::string>& avoided);
+
+}  // namespace sftpfs::ssh

@@ -1,0 +1,222 @@
+// See process_stream.h.
+#include "ssh/process_stream.h"
+
+#include <fmt/core.h>
+#include <linux/sockios.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace sftpfs::ssh {
+namespace {
+
+constexpr std::size_t kTailBytesMax = 4096;
+constexpr std::size_t kLinesInError = 2;
+
+std::size_t total_size(std::span<const iovec> pieces) {
+  std::size_t total = 0;
+  for (const iovec& piece : pieces) total += piece.iov_len;
+  return total;
+}
+
+// recvmsg and sendmsg rather than readv and writev: MSG_NOSIGNAL keeps SIGPIPE away.
+msghdr message_of(std::span<const iovec> pieces) {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(pieces.data());
+  message.msg_iovlen = std::min<std::size_t>(pieces.size(), IOV_MAX);
+  return message;
+}
+
+// What ssh says about itself rather than about the fault.
+bool is_chatter(std::string_view line) {
+  return line.empty() || line.starts_with("debug") || line.starts_with("@@@");
+}
+
+}  // namespace
+
+void ProcessStream::Errors::attach(runtime::Loop& loop) {
+  watch_.emplace(loop, pipe_.get(), *this);
+  // Unwatched, the lines are still read when the stream ends.
+  if (const Status watched = watch_->want(EPOLLIN); !watched) watch_.reset();
+}
+
+void ProcessStream::Errors::on_io(std::uint32_t /*events*/) { drain(); }
+
+void ProcessStream::Errors::drain() {
+  std::array<char, 4096> chunk{};
+  while (true) {
+    const ssize_t got = ::read(pipe_.get(), chunk.data(), chunk.size());
+    if (got > 0) {
+      take({chunk.data(), static_cast<std::size_t>(got)});
+      continue;
+    }
+    if (got < 0 && errno == EINTR) continue;
+    // At the end there is nothing left to be told; EAGAIN means that more may come.
+    if (got == 0) watch_.reset();
+    return;
+  }
+}
+
+void ProcessStream::Errors::take(std::string_view text) {
+  for (const char c : text) {
+    if (c == '\r') continue;
+    if (c != '\n' && line_.size() < kTailBytesMax) {
+      line_.push_back(c);
+      continue;
+    }
+    log_debug("{}: {}", peer_, line_);
+    if (!is_chatter(line_)) tail_ += line_ + "\n";
+    if (tail_.size() > kTailBytesMax) tail_.erase(0, tail_.size() - kTailBytesMax);
+    line_.clear();
+  }
+}
+
+std::string ProcessStream::Errors::summary() const {
+  std::string_view rest = tail_;
+  if (rest.ends_with('\n')) rest.remove_suffix(1);
+  std::string joined(is_chatter(line_) ? "" : line_);
+  for (std::size_t i = 0; i < kLinesInError && !rest.empty(); ++i) {
+    const std::size_t at = rest.rfind('\n');
+    const std::string_view line = at == std::string_view::npos ? rest : rest.substr(at + 1);
+    joined = joined.empty() ? std::string(line) : fmt::format("{}; {}", line, joined);
+    rest = rest.substr(0, at == std::string_view::npos ? 0 : at);
+  }
+  return joined;
+}
+
+Result<std::unique_ptr<ProcessStream>> ProcessStream::spawn(const std::vector<std::string>& argv,
+                                                            const std::string& peer,
+                                                            const std::string& kind) {
+  if (argv.empty()) return fail(ErrorCode::kInvalid, "no command to start");
+  Result<Child::Started> started = Child::start(argv);
+  if (!started) return fail(started.error());
+  return std::unique_ptr<ProcessStream>(new ProcessStream(std::move(*started), peer, kind));
+}
+
+ProcessStream::ProcessStream(Child::Started started, const std::string& peer,
+                             const std::string& kind)
+    : child_(std::move(started.child)),
+      socket_(std::move(started.socket)),
+      peer_(peer),
+      kind_(kind),
+      description_(fmt::format("{} ({})", peer, kind)),
+      errors_(std::move(started.errors), peer_) {}
+
+ProcessStream::~ProcessStream() {
+  // Out of the loop before the descriptor is closed.
+  watch_.reset();
+}
+
+Status ProcessStream::attach(runtime::Loop& loop, runtime::ByteStreamEvents& events) {
+  SFTPFS_CHECK(events_ == nullptr);
+  events_ = &events;
+  watch_.emplace(loop, socket_.get(), static_cast<runtime::IoHandler&>(*this));
+  errors_.attach(loop);
+  // Level-triggered: what has come before is reported too.
+  return watch_->want(EPOLLIN);
+}
+
+void ProcessStream::on_io(std::uint32_t events) {
+  if ((events & EPOLLOUT) != 0 && writer_waits_) {
+    writer_waits_ = false;
+    update_interest();
+    events_->on_writable();
+    return;  // it may have destroyed us; a readable socket is reported again
+  }
+  if (reader_stopped_) {
+    // The reader knows and has not come to the end: no use in being told again and again.
+    watched_in_ = false;
+    update_interest();
+    return;
+  }
+  reader_stopped_ = true;
+  events_->on_readable();
+}
+
+void ProcessStream::update_interest() {
+  if (!watch_) return;
+  const std::uint32_t in = watched_in_ ? EPOLLIN : 0U;
+  const std::uint32_t out = writer_waits_ ? EPOLLOUT : 0U;
+  if (Status watched = watch_->want(in | out); !watched) failure_ = watched.error();
+}
+
+Result<std::size_t> ProcessStream::read(std::span<const iovec> into) {
+  if (failure_) return fail(*failure_);
+  const std::size_t wanted = total_size(into);
+  if (wanted == 0) return std::size_t{0};
+  msghdr message = message_of(into);
+  ssize_t got = -1;
+  do {
+    got = ::recvmsg(socket_.get(), &message, 0);
+  } while (got < 0 && errno == EINTR);
+  if (got == 0 || (got < 0 && errno != EAGAIN)) {
+    fail_with(ending(got == 0 ? 0 : errno));
+    return fail(*failure_);
+  }
+  const std::size_t count = got < 0 ? 0 : static_cast<std::size_t>(got);
+  if (count < wanted) {
+    reader_stopped_ = false;
+    if (!std::exchange(watched_in_, true)) update_interest();
+  }
+  return count;
+}
+
+Result<std::size_t> ProcessStream::write(std::span<const iovec> from) {
+  if (failure_) return fail(*failure_);
+  const std::size_t wanted = total_size(from);
+  if (wanted == 0) return std::size_t{0};
+  const msghdr message = message_of(from);
+  ssize_t sent = -1;
+  do {
+    sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  if (sent < 0 && errno != EAGAIN) {
+    fail_with(ending(errno));
+    return fail(*failure_);
+  }
+  const std::size_t count = sent < 0 ? 0 : static_cast<std::size_t>(sent);
+  if (count < wanted) {
+    writer_waits_ = true;
+    update_interest();
+  }
+  return count;
+}
+
+bool ProcessStream::output_pending() const {
+  int unread = 0;
+  return !failure_ && ::ioctl(socket_.get(), SIOCOUTQ, &unread) == 0 && unread > 0;
+}
+
+// The child's last words are the reason; its status only where it said nothing.
+Error ProcessStream::ending(int socket_errno) {
+  errors_.drain();
+  std::string why = errors_.summary();
+  if (why.empty()) {
+    const std::optional<std::string> status = child_.ending();
+    why = status ? fmt::format("{} ended with {}", kind_, *status)
+                 : fmt::format("{} ended the connection", kind_);
+    if (socket_errno != 0 && socket_errno != EPIPE && socket_errno != ECONNRESET) {
+      why += fmt::format(" ({})", std::strerror(socket_errno));
+    }
+  }
+  return Error(ErrorCode::kConnectionLost, fmt::format("{}: {}", peer_, why));
+}
+
+void ProcessStream::fail_with(Error error) {
+  failure_ = std::move(error);
+  watch_.reset();
+}
+
+}  // namespace sftpfs::ssh

@@ -1,0 +1,30 @@
+// Opens the TCP connection to a server: every address it has, IPv6 and IPv4 side by side.
+//
+// Ownership: the caller owns the socket (non-blocking, close-on-exec).
+// Threads:   any thread; blocks it up to the caller's patience.
+// Limits:    a further address is tried every 250 ms or as soon as one has failed (RFC 8305,
+//            without its ranking); the first that connects wins.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+#include "ssh/patience.h"
+
+namespace sftpfs::ssh {
+
+struct TcpConnection {
+  UniqueFd socket;
+  std::string address;  // of the peer, for messages
+};
+
+// `unacknowledged_max`: after how long without any acknowledgement the kernel gives the peer up
+// (TCP_USER_TIMEOUT); zero leaves that to the kernel's own minutes.
+Result<TcpConnection> tcp_connect(const std::string& host, std::uint16_t port, int family,
+                                  std::chrono::milliseconds unacknowledged_max,
+                                  const Patience& patience);
+
+}  // namespace sftpfs::ssh
