@@ -1,0 +1,116 @@
+// See config.h.
+#include "app/config.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace sftpfs::app {
+namespace {
+
+constexpr unsigned kCoresForSecondWorker = 4;
+
+tl::unexpected<Error> wrong(std::string message) {
+  return fail(ErrorCode::kInvalid, std::move(message));
+}
+
+Status choose_transport(Config& config, const std::vector<std::string>& ssh_only) {
+  const bool needs_ssh = !ssh_only.empty() || !config.ssh_command.empty();
+  if (config.transport == Transport::kAuto) {
+    config.transport = needs_ssh ? Transport::kSsh : Transport::kLibssh2;
+  }
+  if (config.transport == Transport::kLibssh2 && needs_ssh) {
+    return wrong(fmt::format("option '{}' needs transport=ssh",
+                             ssh_only.empty() ? "ssh_command" : ssh_only.front()));
+  }
+  return {};
+}
+
+Status check_caches(const Config& config) {
+  if (config.cache_size_bytes < config.block_size_bytes) {
+    return wrong(fmt::format("cache_size={} is smaller than one block (block_size={})",
+                             config.cache_size_bytes, config.block_size_bytes));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status validate(Config& config, const std::vector<std::string>& ssh_only) {
+  if (config.allow_other && config.allow_root) {
+    return wrong("allow_other and allow_root exclude each other");
+  }
+  if (config.workers > config.max_conns) {
+    return wrong(fmt::format("workers={} needs max_conns={} or more: each has its own connection",
+                             config.workers, config.workers));
+  }
+  if (config.soft && config.timeo_s <= 0) return wrong("soft needs a timeo greater than 0");
+  const Status caches = check_caches(config);
+  if (!caches) return caches;
+  const Status transport = choose_transport(config, ssh_only);
+  if (!transport) return transport;
+  // ssh(1) reads passwords from a terminal or from SSH_ASKPASS, never from standard input.
+  if (config.password_stdin && config.transport == Transport::kSsh) {
+    return wrong("password_stdin needs transport=libssh2; ssh(1) asks through SSH_ASKPASS instead");
+  }
+  return {};
+}
+
+const std::string* find_ssh_option(const Config& config, std::string_view name) {
+  const auto same = [name](const SshOption& option) { return option.name == name; };
+  const auto found = std::find_if(config.ssh_options.begin(), config.ssh_options.end(), same);
+  return found == config.ssh_options.end() ? nullptr : &found->value;
+}
+
+unsigned worker_count(const Config& config, unsigned cores) {
+  if (config.workers != 0) return config.workers;
+  const unsigned derived = cores < kCoresForSecondWorker ? 1 : 2;
+  return std::min(derived, config.max_conns);
+}
+
+const std::string& fsname_of(const Config& config) {
+  return config.fsname.empty() ? config.source.text : config.fsname;
+}
+
+std::vector<SshOption> all_ssh_options(const Config& config) {
+  std::vector<SshOption> all;
+  const auto add = [&all](const char* name, const auto& value) {
+    if (value) all.push_back({name, fmt::format("{}", *value)});
+  };
+  add("Port", config.port);
+  for (const std::string& file : config.identity_files) all.push_back({"IdentityFile", file});
+  add("StrictHostKeyChecking", config.strict_host_key_checking);
+  add("UserKnownHostsFile", config.user_known_hosts_file);
+  add("GlobalKnownHostsFile", config.global_known_hosts_file);
+  add("ConnectTimeout", config.connect_timeout_s);
+  add("ServerAliveInterval", config.server_alive_interval_s);
+  add("ServerAliveCountMax", config.server_alive_count_max);
+  all.insert(all.end(), config.ssh_options.begin(), config.ssh_options.end());
+  return all;
+}
+
+std::vector<std::string> fuse_mount_options(const Config& config) {
+  const MountFlags& flags = config.flags;
+  std::vector<std::string> words = {
+      flags.read_only ? "ro" : "rw",
+      flags.nosuid ? "nosuid" : "suid",
+      flags.nodev ? "nodev" : "dev",
+  };
+  const auto add_if = [&words](bool wanted, const char* word) {
+    if (wanted) words.emplace_back(word);
+  };
+  add_if(flags.noexec, "noexec");
+  add_if(flags.noatime, "noatime");
+  add_if(flags.sync, "sync");
+  add_if(flags.dirsync, "dirsync");
+  add_if(config.allow_other, "allow_other");
+  add_if(config.allow_root, "allow_root");
+  add_if(config.default_permissions, "default_permissions");
+  add_if(config.auto_unmount, "auto_unmount");
+  words.push_back("fsname=" + fsname_of(config));
+  words.push_back("subtype=" + config.subtype);
+  words.insert(words.end(), flags.security_contexts.begin(), flags.security_contexts.end());
+  return words;
+}
+
+}  // namespace sftpfs::app

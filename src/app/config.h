@@ -1,0 +1,136 @@
+// Config: everything a mount was asked to do, as plain values. The wiring (mount_run.cc) turns it
+// into what fs/, ssh/ and libfuse want.
+//
+// Threads: filled in before threads start, immutable afterwards.
+// Limits:  ranges of single options are checked where they are parsed (option_table.cc), what
+//          several options say together by validate().
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/source.h"
+#include "base/error.h"
+#include "base/log.h"
+
+namespace sftpfs::app {
+
+enum class Transport : std::uint8_t {
+  kAuto,  // libssh2, unless an option needs ssh(1); validate() decides
+  kLibssh2,
+  kSsh,  // an ssh(1) child
+};
+
+// A word of ssh_config(5), spelt as there.
+struct SshOption {
+  std::string name;
+  std::string value;
+  friend bool operator==(const SshOption&, const SshOption&) = default;
+};
+
+// What the kernel does with a mount. A server's file modes are not to be trusted with set-uid
+// bits or devices, so those are off until asked for.
+struct MountFlags {
+  bool read_only = false;
+  bool nosuid = true;
+  bool nodev = true;
+  bool noexec = false;
+  bool noatime = false;
+  bool sync = false;
+  bool dirsync = false;
+  std::vector<std::string> security_contexts;  // "context=...", for SELinux
+};
+
+struct Config {
+  // What is mounted where.
+  Source source;
+  std::string mountpoint;
+  std::string fsname;  // the first column of /proc/mounts; empty: the source as written
+  std::string subtype = "sftpfs";
+  MountFlags flags;
+
+  // How the programme runs.
+  bool foreground = false;
+  bool debug = false;
+  bool fake = false;    // check everything, mount nothing
+  bool sloppy = false;  // unknown options are warnings
+  bool verbose = false;
+  bool remount = false;   // change the flags of an existing mount
+  bool nonempty = false;  // mount over a mount of the same source
+  LogLevel log_level = LogLevel::kInfo;
+  std::string run_as_user;  // setuid=
+
+  // Who may do what.
+  bool allow_other = false;
+  bool allow_root = false;
+  bool default_permissions = false;
+  bool auto_unmount = false;
+  std::optional<std::uint32_t> uid;
+  std::optional<std::uint32_t> gid;
+  std::optional<std::uint32_t> umask;
+
+  // The connection.
+  Transport transport = Transport::kAuto;
+  unsigned max_conns = 4;
+  unsigned workers = 0;  // 0: as worker_count() derives it
+  bool soft = false;     // operations fail after timeo_s instead of waiting for the server
+  double timeo_s = 60;
+  std::chrono::seconds umount_timeout{30};  // for unsent data
+  std::vector<std::string> ssh_command;     // empty: ssh
+  std::string sftp_server;                  // a subsystem, or a path to execute; empty: sftp
+  bool password_stdin = false;
+
+  // ssh_config. Unset ones are left to ~/.ssh/config; the rest of what was given is ssh_options.
+  std::string ssh_config_file;  // -F
+  std::optional<std::uint16_t> port;
+  std::vector<std::string> identity_files;
+  std::optional<std::string> strict_host_key_checking;
+  std::optional<std::string> user_known_hosts_file;
+  std::optional<std::string> global_known_hosts_file;
+  std::optional<std::uint32_t> connect_timeout_s;
+  std::optional<std::uint32_t> server_alive_interval_s;
+  std::optional<std::uint32_t> server_alive_count_max;
+  std::vector<SshOption> ssh_options;
+
+  // Caches. Unset times keep the file system's own, adaptive ones.
+  std::uint64_t cache_size_bytes = 64 << 20;
+  std::uint64_t block_size_bytes = 128 << 10;
+  std::uint64_t readahead_bytes_max = 32 << 20;
+  std::uint64_t dirty_bytes_max = 64 << 20;
+  double entry_timeout_s = 1;
+  double attr_timeout_s = 1;
+  double negative_timeout_s = 0;
+  std::optional<double> ac_attr_timeout_s;
+  bool dir_cache = true;
+  std::optional<double> stat_cache_timeout_s;
+  std::optional<double> dir_cache_timeout_s;
+  std::optional<double> link_cache_timeout_s;
+  bool direct_io = false;
+  bool kernel_cache = false;
+  bool sync_writes = false;  // sshfs_sync
+};
+
+// What the options say together. Resolves Transport::kAuto; `ssh_only` names the options given
+// that only ssh(1) can honour.
+Status validate(Config& config, const std::vector<std::string>& ssh_only);
+
+// The value of one of ssh_options, or nullptr.
+const std::string* find_ssh_option(const Config& config, std::string_view name);
+
+// Threads of a machine with so many cores: more only shuffle requests between them.
+unsigned worker_count(const Config& config, unsigned cores);
+
+// The first column of /proc/mounts.
+const std::string& fsname_of(const Config& config);
+
+// The typed ssh_config words and the others, in the order given: for `ssh -oName=value`.
+std::vector<SshOption> all_ssh_options(const Config& config);
+
+// The words for fuse_session_new's -o; join_options() makes its argument of them.
+std::vector<std::string> fuse_mount_options(const Config& config);
+
+}  // namespace sftpfs::app

@@ -1,0 +1,33 @@
+// The mount point: whether one can mount there, before anything is asked of the server.
+//
+// The directory is never read: an autofs or systemd.automount on it would wait for the very mount
+// that is being made. Nor is a live FUSE mount on it touched beyond one stat.
+//
+// Threads: any; concerns the mount namespace of the process.
+#pragma once
+
+#include <string>
+
+#include "app/config.h"
+#include "base/error.h"
+
+namespace sftpfs::app {
+
+struct Mountpoint {
+  std::string path;         // absolute, without symbolic links; or "/dev/fd/N" as given
+  int fuse_fd = -1;         // the N of /dev/fd/N: a FUSE device somebody has mounted for us
+  bool has_autofs = false;  // an automounter waits there for us
+};
+
+// Checks `config.mountpoint`. A dead mount of ours (its programme has died, ENOTCONN) is detached
+// and mounted over; a live one of the same source is kBusy unless `config.nonempty`.
+Result<Mountpoint> prepare_mountpoint(const Config& config);
+
+// Takes the mount on `path` out of sight at once, whatever uses it: umount2(MNT_DETACH) as root,
+// else fusermount3 -u -z.
+Status detach_mount(const std::string& path);
+
+// -o remount: sets the flags of the existing mount at `config.mountpoint`; needs root.
+Status remount(const Config& config);
+
+}  // namespace sftpfs::app
