@@ -10,6 +10,7 @@
 #pragma once
 
 #include <coroutine>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -26,24 +27,37 @@ namespace sftpfs::sftp {
 template <class T>
 class CallState final : public runtime::CancelHook {
  public:
-  // Completing twice, or after abandon(), is ignored.
+  // Completing twice, or after abandon(), is ignored: the result goes unclaimed.
   void complete(Result<T> result) {
-    if (result_ || abandoned_) return;
+    if (result_ || abandoned_) {
+      give_up(std::move(result));
+      return;
+    }
     result_.emplace(std::move(result));
     wake();
   }
   bool done() const { return result_.has_value(); }
   bool abandoned() const { return abandoned_; }
-  void abandon() { abandoned_ = true; }
+  // Whether somebody still wants the result.
+  bool wanted() const { return !result_ && !abandoned_; }
+  void abandon() {
+    abandoned_ = true;
+    waiter_ = {};
+    if (cancel_ != nullptr) std::exchange(cancel_, nullptr)->detach(*this);
+    if (result_ && !taken_) give_up(std::move(*result_));
+  }
+  // Is given the result that came when nobody wanted it any more, or that nobody took.
+  void if_unclaimed(std::function<void(Result<T>)> undo) { if_unclaimed_ = std::move(undo); }
 
-  bool start_wait(std::coroutine_handle<> waiter, runtime::Cancel* cancel) {
+  void start_wait(std::coroutine_handle<> waiter, runtime::Cancel* cancel) {
     waiter_ = waiter;
+    loop_ = runtime::Loop::current();
     cancel_ = cancel;
     if (cancel_ != nullptr) cancel_->attach(*this);
-    return true;
   }
   Result<T> take() {
-    SFTPFS_CHECK(result_.has_value());
+    SFTPFS_CHECK(result_.has_value() && !taken_);
+    taken_ = true;
     return std::move(*result_);
   }
   void on_cancel() override {
@@ -54,12 +68,19 @@ class CallState final : public runtime::CancelHook {
  private:
   void wake() {
     if (cancel_ != nullptr) std::exchange(cancel_, nullptr)->detach(*this);
-    if (waiter_) runtime::Loop::current()->schedule(std::exchange(waiter_, {}));
+    if (waiter_) loop_->schedule(std::exchange(waiter_, {}));
   }
+  void give_up(Result<T> result) {
+    if (if_unclaimed_) std::exchange(if_unclaimed_, {})(std::move(result));
+  }
+
   std::optional<Result<T>> result_;
   std::coroutine_handle<> waiter_;
+  runtime::Loop* loop_ = nullptr;  // on which the waiter waits
   runtime::Cancel* cancel_ = nullptr;
+  std::function<void(Result<T>)> if_unclaimed_;
   bool abandoned_ = false;
+  bool taken_ = false;
 };
 
 template <class T>
@@ -82,28 +103,37 @@ class [[nodiscard]] Call {
   Call& operator=(const Call&) = delete;
   ~Call() { forget(); }
 
-  // Ends the wait (not the request) with the error of `cancel`; null: never.
-  Call& until(runtime::Cancel* cancel) & {
-    cancel_ = cancel;
-    return *this;
-  }
-  Call&& until(runtime::Cancel* cancel) && {
+  // Ends the wait (not the request) with the error of `cancel`; null: never. By value, because
+  // g++ 12 copies what an awaited call returns by reference.
+  class Waiter {
+   public:
+    Waiter(CallState<T>& state, runtime::Cancel* cancel) : state_(state), cancel_(cancel) {}
+    bool await_ready() {
+      if (!state_.done() && cancel_ != nullptr && cancel_->cancelled()) {
+        state_.complete(fail(cancel_->error()));
+      }
+      return state_.done();
+    }
+    void await_suspend(std::coroutine_handle<> waiter) { state_.start_wait(waiter, cancel_); }
+    Result<T> await_resume() { return state_.take(); }
+
+   private:
+    CallState<T>& state_;
+    runtime::Cancel* cancel_;
+  };
+  Waiter until(runtime::Cancel* cancel) & { return Waiter(*state_, cancel); }
+  Call until(runtime::Cancel* cancel) && {
     cancel_ = cancel;
     return std::move(*this);
   }
 
   bool done() const { return state_->done(); }
+  // The result of a call that is done(), without waiting.
+  Result<T> take() { return state_->take(); }
 
-  bool await_ready() {
-    if (!state_->done() && cancel_ != nullptr && cancel_->cancelled()) {
-      state_->complete(fail(cancel_->error()));
-    }
-    return state_->done();
-  }
-  bool await_suspend(std::coroutine_handle<> waiter) {
-    return state_->start_wait(waiter, cancel_);
-  }
-  Result<T> await_resume() { return state_->take(); }
+  bool await_ready() { return Waiter(*state_, cancel_).await_ready(); }
+  void await_suspend(std::coroutine_handle<> waiter) { state_->start_wait(waiter, cancel_); }
+  Result<T> await_resume() { return take(); }
 
   // Lets the request run without anyone waiting for its answer.
   void forget() {

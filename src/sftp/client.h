@@ -6,7 +6,7 @@
 //
 // Ownership: a sftp::Session (session.h) owns its client; a Call holds only its own state, so it
 //            may outlive the client and then yields kConnectionLost.
-// Threads:   the loop's thread only.
+// Threads:   the loop's thread only; never destroyed from inside a stream's event.
 // Limits:    every length the server sends is bounded before memory is taken; one reply is at
 //            most Limits::packet_bytes_max (READDIR: 1 MiB).
 //
@@ -24,16 +24,16 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "runtime/byte_stream.h"
 #include "runtime/cancel.h"
 #include "runtime/task.h"
 #include "sftp/call.h"
+#include "sftp/link_estimator.h"
 #include "sftp/types.h"
 
 namespace sftpfs::sftp {
-
-enum class Queue : std::uint8_t { kMetadata, kBulk };
 
 struct ClientStats {
   std::uint64_t requests_sent = 0;
@@ -43,12 +43,7 @@ struct ClientStats {
   std::uint64_t requests_in_flight = 0;
 };
 
-// What the client has measured of its link.
-struct LinkEstimate {
-  Duration round_trip{};                 // smallest seen lately; zero: not known yet
-  std::uint64_t receive_bytes_per_s = 0; // best seen lately
-  std::uint64_t send_bytes_per_s = 0;
-};
+class Engine;  // engine.h
 
 class Client {
  public:
@@ -64,7 +59,8 @@ class Client {
   bool alive() const;
   // Why the conversation ended; only when !alive().
   const Error& cause_of_death() const;
-  // Called once, on the loop, from a turn of its own, when the conversation ends by itself.
+  // Called once, on the loop, from a turn of its own, when the conversation ends by itself (not
+  // by kill()). The callback may destroy the client.
   void on_death(std::function<void()> callback);
   // Ends the conversation now: open calls yield kConnectionLost with `why`.
   void kill(const std::string& why);
@@ -78,10 +74,12 @@ class Client {
   TimePoint last_heard() const;
   bool output_pending() const;
   void set_receive_window(std::size_t bytes);
+  // Ends when no request is in flight any more.
+  Call<void> drained();
 
   // Attributes. stat() follows symbolic links, lstat() does not.
-  Call<Attrs> stat(const std::string& path);
-  Call<Attrs> lstat(const std::string& path);
+  Call<Attrs> stat(const std::string& path, Queue queue = Queue::kMetadata);
+  Call<Attrs> lstat(const std::string& path, Queue queue = Queue::kMetadata);
   Call<Attrs> fstat(const Handle& handle, Queue queue = Queue::kMetadata);
   Call<void> setstat(const std::string& path, const Attrs& attrs, Queue queue = Queue::kMetadata);
   Call<void> fsetstat(const Handle& handle, const Attrs& attrs, Queue queue = Queue::kMetadata);
@@ -93,20 +91,22 @@ class Client {
   Call<void> close(const Handle& handle, Queue queue = Queue::kMetadata);
   // Fills `into` from `offset` and yields how many bytes there were; fewer only at the end of the
   // file. Larger requests than the server allows are split; after a short answer the rest is
-  // asked for, unless it reached `known_size` (where the caller believes the file to end).
+  // asked for, unless it ends exactly at `known_size` (where the caller believes the file to end;
+  // 0 or anything up to `offset` where he does not know).
   // `into` must stay valid until the call has ended or been destroyed.
   Call<std::size_t> read(const Handle& handle, std::uint64_t offset, MutableByteSpan into,
                          std::uint64_t known_size, Queue queue = Queue::kMetadata);
   // Split likewise; ends when every part is acknowledged, with the first error.
   Call<void> write(const Handle& handle, std::uint64_t offset, SharedBytes data);
   Call<void> fsync(const Handle& handle);  // bulk queue; kUnsupported without the extension
-  // copy-data; length 0 copies up to the end of the source.
+  // copy-data, through the bulk queue; length 0 copies up to the end of the source.
   Call<void> copy_data(const Handle& from, std::uint64_t from_offset, std::uint64_t length,
                        const Handle& to, std::uint64_t to_offset);
 
   // Names.
   Call<Handle> opendir(const std::string& path);
-  Call<std::vector<DirEntry>> readdir(const Handle& handle);  // empty: end of the directory
+  // Empty: end of the directory.
+  Call<std::vector<DirEntry>> readdir(const Handle& handle);
   Call<void> mkdir(const std::string& path, const Attrs& attrs);
   Call<void> rmdir(const std::string& path);
   Call<void> remove(const std::string& path);
@@ -121,13 +121,16 @@ class Client {
   Call<std::string> home_directory(const std::string& user);
 
   Call<StatVfs> statvfs(const std::string& path);
+  Call<StatVfs> fstatvfs(const Handle& handle);
   Call<UserGroupNames> users_groups_by_id(const std::vector<std::uint32_t>& uids,
                                           const std::vector<std::uint32_t>& gids);
 
+  // For start().
+  explicit Client(std::shared_ptr<Engine> engine);
+
  private:
-  class Engine;
-  explicit Client(std::unique_ptr<Engine> engine);
-  std::unique_ptr<Engine> engine_;
+  // Shared so that what the engine posts to its loop can tell that it is gone.
+  std::shared_ptr<Engine> engine_;
 };
 
 }  // namespace sftpfs::sftp

@@ -10,6 +10,9 @@
 
 namespace sftpfs::sftp {
 
+// In which of the client's two queues a request waits to be sent (client.h).
+enum class Queue : std::uint8_t { kMetadata, kBulk };
+
 // SSH_FX_*: section 7 of the draft.
 enum StatusCode : std::uint32_t {
   kFxOk = 0,
