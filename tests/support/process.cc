@@ -176,33 +176,68 @@ Outcome run(const Arguments& arguments, const ProcessOptions& options,
   return outcome;
 }
 
+namespace {
+
+// A forked child that leaves its text in a memfd.
+struct TextChild {
+  pid_t pid;
+  UniqueFd pidfd;
+  UniqueFd text;
+};
+
+TextChild fork_text_child(const std::function<std::string()>& body, std::optional<uid_t> user) {
+  UniqueFd text = memory_file("result");
+  const pid_t pid = must(::fork(), "fork");
+  if (pid != 0) return {pid, open_pidfd(pid), std::move(text)};
+  if (user && !change_user(*user)) ::_exit(kExecFailed);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  try {
+    write_all(text.get(), body());
+  } catch (const TestError& error) {
+    const std::string complaint = std::string(error.what()) + "\n";
+    (void)!::write(STDERR_FILENO, complaint.data(), complaint.size());
+    ::_exit(1);
+  }
+  ::_exit(0);
+}
+
+// Reaps the child; an empty string if it went well.
+std::string end_text_child(const TextChild& child, const Deadline& deadline) {
+  const bool in_time = wait_exit(child.pidfd.get(), deadline);
+  if (!in_time) ::kill(child.pid, SIGKILL);
+  int status = 0;
+  while (::waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!in_time) return "a child process did not end in time";
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+  return "a child process failed, wait status " + std::to_string(status);
+}
+
+}  // namespace
+
 std::string run_in_child(const std::function<std::string()>& body, std::optional<uid_t> user,
                          std::chrono::milliseconds timeout) {
-  const UniqueFd result = memory_file("result");
-  const pid_t pid = must(::fork(), "fork");
-  if (pid == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (user && !change_user(*user)) ::_exit(kExecFailed);
-    try {
-      write_all(result.get(), body());
-    } catch (const TestError& error) {
-      const std::string text = std::string(error.what()) + "\n";
-      (void)!::write(STDERR_FILENO, text.data(), text.size());
-      ::_exit(1);
-    }
-    ::_exit(0);
+  const TextChild child = fork_text_child(body, user);
+  const std::string complaint = end_text_child(child, Deadline(timeout));
+  if (!complaint.empty()) throw TestError(complaint);
+  return contents_of(child.text.get());
+}
+
+std::vector<std::string> run_in_children(int count, const std::function<std::string(int)>& body,
+                                         std::chrono::milliseconds timeout) {
+  std::vector<TextChild> children;
+  for (int i = 0; i < count; ++i) {
+    children.push_back(fork_text_child([&body, i] { return body(i); }, {}));
   }
-  const UniqueFd pidfd = open_pidfd(pid);
-  const bool in_time = wait_exit(pidfd.get(), Deadline(timeout));
-  if (!in_time) ::kill(pid, SIGKILL);
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  const Deadline deadline(timeout);
+  std::vector<std::string> texts;
+  std::string complaints;
+  for (const TextChild& child : children) {
+    complaints += end_text_child(child, deadline);
+    texts.push_back(contents_of(child.text.get()));
   }
-  if (!in_time) throw TestError("a child process did not end in time");
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    throw TestError("a child process failed, wait status " + std::to_string(status));
-  }
-  return contents_of(result.get());
+  if (!complaints.empty()) throw TestError(complaints);
+  return texts;
 }
 
 UniqueFd open_pidfd(pid_t pid) {

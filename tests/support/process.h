@@ -89,6 +89,10 @@ Outcome run(const Arguments& arguments, const ProcessOptions& options = {},
 std::string run_in_child(const std::function<std::string()>& body, std::optional<uid_t> user = {},
                          std::chrono::milliseconds timeout = kRunTimeout);
 
+// Runs `body` in `count` children at once, each with its number, and returns their texts in order.
+std::vector<std::string> run_in_children(int count, const std::function<std::string(int)>& body,
+                                         std::chrono::milliseconds timeout = kRunTimeout);
+
 // A pidfd for any process; an empty one when there is no such process.
 UniqueFd open_pidfd(pid_t pid);
 // Whether `pidfd`'s process ends before the deadline.
