@@ -76,6 +76,7 @@ BAD = {
     'reference capture': 'spawn([&]() -> Task<void> { co_await f(); }());',
     'this capture': 'auto l = [this]() -> Task<void> { co_await f(); };',
     'lock across': 'const std::lock_guard lock(m_);\n co_await f(x);',
+    'own lock across': 'const MutexLock lock(mutex_);\n co_await f(x);',
     'lock with argument across': 'std::unique_lock<std::mutex> lock(m_);\n co_await f(x);',
     'lock across from outside': 'std::scoped_lock lock(m_);\n while (a) { co_await f(x); }',
     'over-aligned local': 'alignas(64) char buffer[64];\n co_await f(x);',
