@@ -76,11 +76,21 @@ class Parent {
   Parent(pid_t child, UniqueFd from_child, std::string ident)
       : child_(child), from_child_(std::move(from_child)), ident_(std::move(ident)) {
     const sigset_t set = stop_signals();
-    signals_.reset(::signalfd(-1, &set, SFD_CLOEXEC));
+    signals_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   }
 
   ExitCode wait() {
     SFTPFS_CHECK(bool(signals_));
+    const ExitCode code = wait_for_child();
+    // One that came with the child's end (Ctrl-C reaches both) must not strike when it is let in
+    // again, and turn the exit code into a death.
+    while (take_signal()) {
+    }
+    return code;
+  }
+
+ private:
+  ExitCode wait_for_child() {
     while (true) {
       std::array<pollfd, 2> fds{};
       fds[0] = {from_child_.get(), POLLIN, 0};
@@ -94,12 +104,16 @@ class Parent {
         if (read_ready_byte()) return ExitCode::kOk;
         return reap();
       } else if (fds[1].revents != 0) {
-        stop_child();
+        if (take_signal()) stop_child();
       }
     }
   }
 
- private:
+  bool take_signal() const {
+    signalfd_siginfo info{};
+    return ::read(signals_.get(), &info, sizeof(info)) == sizeof(info);
+  }
+
   bool read_ready_byte() const {
     char byte = 0;
     ssize_t got = -1;
@@ -110,8 +124,6 @@ class Parent {
   }
 
   void stop_child() {
-    signalfd_siginfo info{};
-    [[maybe_unused]] const ssize_t got = ::read(signals_.get(), &info, sizeof(info));
     stopping_ = true;
     ::kill(child_, SIGTERM);
   }
