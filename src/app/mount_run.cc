@@ -1,0 +1,103 @@
+// See mount_run.h.
+#include "app/mount_run.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <thread>
+
+#include "app/command_line.h"
+#include "app/daemon.h"
+#include "app/help.h"
+#include "app/mountpoint.h"
+#include "app/process_setup.h"
+#include "app/service.h"
+#include "app/terminal_prompter.h"
+#include "app/translate.h"
+#include "base/log.h"
+#include "ssh/libssh2_session.h"
+
+namespace sftpfs::app {
+namespace {
+
+constexpr const char* kIdent = "sftpfs";
+
+int complain(const Error& error, ExitCode code) {
+  fmt::print(stderr, "{}: {}\n", kIdent, error.describe());
+  return static_cast<int>(code);
+}
+
+Outcome failed(const Config& config, const Error& error) {
+  return Outcome{exit_code_for(error), config.source.text + ": " + error.describe()};
+}
+
+// In the daemon's process (or ours, in the foreground): everything between fork and exit.
+Outcome serve_mount(const Config& config, const Mountpoint& mountpoint,
+                    const ssh::Options& ssh_options, const fs::Options& fs_options,
+                    TerminalPrompter& prompter, Readiness& readiness) {
+  const Status library = ssh::libssh2_start();
+  if (!library) return Outcome{ExitCode::kSystem, library.error().describe()};
+  Service service(config, fs_options, ssh_options);
+  const Status connected = service.connect(prompter);
+  if (!connected) return failed(config, connected.error());
+  return service.serve(mountpoint.path, readiness);
+}
+
+Status prepare_process(const Config& config) {
+  if (!config.run_as_user.empty()) {
+    const Status user = become_user(config.run_as_user);
+    if (!user) return user;
+  }
+  if (config.debug) return {};
+  return harden_process();
+}
+
+int mount_now(const Config& config) {
+  const Result<ssh::Options> ssh = ssh_options(config);
+  if (!ssh) return complain(ssh.error(), ExitCode::kUsage);
+  const fs::Options fs = fs_options(config, std::thread::hardware_concurrency());
+  const Status prepared = prepare_process(config);
+  if (!prepared) return complain(prepared.error(), exit_code_for(prepared.error()));
+  const Result<Mountpoint> mountpoint = prepare_mountpoint(config);
+  if (!mountpoint) return complain(mountpoint.error(), exit_code_for(mountpoint.error()));
+  if (config.fake) return static_cast<int>(ExitCode::kOk);
+
+  TerminalPrompter prompter;
+  if (config.password_stdin) {
+    Result<ssh::Secret> password = read_password_line(STDIN_FILENO);
+    if (!password) return complain(password.error(), ExitCode::kUsage);
+    prompter.set_password(std::move(*password));
+  }
+  const LogSink sink = config.foreground ? LogSink::kStderr : LogSink::kSyslog;
+  log_open(sink, config.debug ? LogLevel::kDebug : config.log_level, kIdent);
+  const ExitCode code = run_daemon(config.foreground, kIdent, [&](Readiness& readiness) {
+    return serve_mount(config, *mountpoint, *ssh, fs, prompter, readiness);
+  });
+  return static_cast<int>(code);
+}
+
+}  // namespace
+
+int mount_run(int argc, char** argv) {
+  const Status standard = occupy_standard_fds();
+  if (!standard) return complain(standard.error(), ExitCode::kSystem);
+  const std::span<const char* const> arguments(argv, static_cast<std::size_t>(argc));
+  const Result<CommandLine> line = parse_command_line(arguments);
+  if (!line) return complain(line.error(), ExitCode::kUsage);
+  for (const std::string& warning : line->warnings) {
+    fmt::print(stderr, "{}: {}\n", kIdent, warning);
+  }
+  switch (line->action) {
+    case Action::kHelp: fmt::print("{}", help_text()); return 0;
+    case Action::kVersion: fmt::print("{}", version_text()); return 0;
+    case Action::kRemount: {
+      const Status done = remount(line->config);
+      return done ? 0 : complain(done.error(), exit_code_for(done.error()));
+    }
+    case Action::kMount: break;
+  }
+  return mount_now(line->config);
+}
+
+}  // namespace sftpfs::app

@@ -1,0 +1,164 @@
+// See service.h.
+#include "app/service.h"
+
+#include <signal.h>
+
+#include "app/exit_code.h"
+#include "app/option_list.h"
+#include "base/log.h"
+#include "fs/directory_stream.h"
+#include "fs/file_io.h"
+#include "runtime/hop.h"
+#include "ssh/connect.h"
+#include "ssh/threaded_connector.h"
+
+namespace sftpfs::app {
+
+Service::Service(const Config& config, const fs::Options& fs_options,
+                 const ssh::Options& ssh_options)
+    : config_(config),
+      ssh_options_(ssh_options),
+      login_(std::make_shared<ssh::Login>()),
+      control_(clock_),
+      signals_(control_, [this](int signal) { on_signal(signal); }),
+      shared_(fs_options, clock_,
+              std::make_shared<ssh::ThreadedConnector>(ssh_options, login_)),
+      filesystem_(shared_) {}
+
+Service::~Service() {
+  if (mount_) mount_->unmount();
+  shared_.pool.stop();
+}
+
+Status Service::connect(ssh::Prompter& prompter) {
+  Result<std::unique_ptr<runtime::ByteStream>> stream =
+      ssh::connect(ssh_options_, *login_, &prompter, nullptr);
+  if (!stream) return fail(stream.error());
+  first_stream_ = std::move(*stream);
+  return {};
+}
+
+Outcome Service::serve(const std::string& mountpoint, Readiness& readiness) {
+  const Status watching = signals_.start();
+  if (!watching) return Outcome{ExitCode::kSystem, watching.error().describe()};
+  shared_.pool.start_threads();
+  control_.post(
+      [this, &mountpoint, &readiness] { runtime::spawn(run(mountpoint, readiness)); });
+  control_.run();
+  return outcome_;
+}
+
+runtime::Task<void> Service::run(std::string mountpoint, Readiness& readiness) {
+  Outcome started = co_await start(mountpoint);
+  if (started.code != ExitCode::kOk) {
+    outcome_ = std::move(started);
+    control_.stop();
+    co_return;
+  }
+  while (!serving_ && !ending_) {
+    co_await changed_.wait();
+  }
+  if (serving_) {
+    phase_ = Phase::kServing;
+    const Status told = readiness.ready();
+    if (!told) log_warning("becoming a daemon: {}", told.error().describe());
+    log_info("{} is mounted on {}", fsname_of(config_), mountpoint);
+  }
+  while (!ending_) {
+    co_await changed_.wait();
+  }
+  phase_ = Phase::kEnding;
+  outcome_ = co_await finish();
+  control_.stop();
+}
+
+runtime::Task<Outcome> Service::start(std::string mountpoint) {
+  Outcome outcome;
+  const Status connected = co_await adopt_and_start();
+  if (!connected) {
+    outcome.code = exit_code_for(connected.error());
+    outcome.message = config_.source.text + ": " + connected.error().describe();
+    co_return outcome;
+  }
+  fuse::MountCallbacks callbacks;
+  callbacks.on_serving = [this] {
+    control_.post([this] {
+      serving_ = true;
+      changed_.notify_all();
+    });
+  };
+  callbacks.on_gone = [this] {
+    control_.post([this] {
+      ending_ = true;
+      changed_.notify_all();
+    });
+  };
+  const std::vector<std::string> options = {join_options(fuse_mount_options(config_))};
+  Result<std::unique_ptr<fuse::Mount>> mount =
+      fuse::Mount::create(filesystem_, options, config_.debug, std::move(callbacks));
+  if (!mount) {
+    outcome.code = ExitCode::kMountFailure;
+    outcome.message = mount.error().describe();
+    co_return outcome;
+  }
+  mount_ = std::move(*mount);
+  const Status mounted = mount_->mount(mountpoint);
+  if (!mounted) {
+    outcome.code = ExitCode::kMountFailure;
+    outcome.message = mounted.error().describe();
+  }
+  co_return outcome;
+}
+
+runtime::Task<Status> Service::adopt_and_start() {
+  fs::SessionSlot& slot = shared_.pool.first_slot();
+  runtime::Cancel* cancel = starting_.cancel.get();
+  const Status adopted =
+      co_await runtime::run_on(slot.loop(), slot.adopt(std::move(first_stream_), cancel));
+  if (!adopted) co_return adopted;
+  co_return co_await filesystem_.start(starting_);
+}
+
+runtime::Task<Outcome> Service::finish() {
+  Outcome outcome;
+  fs::OperationContext draining;
+  runtime::Timer deadline(control_);
+  deadline.start_after(shared_.options.drain_timeout, [cancel = draining.cancel] {
+    cancel->cancel(runtime::CancelReason::kTimedOut);
+  });
+  const Status drained = co_await filesystem_.drain(draining);
+  if (!drained) {
+    outcome.code = ExitCode::kMountFailure;
+    outcome.message = "not all data reached the server: " + drained.error().describe();
+  }
+  mount_->unmount();
+  log_info("{} is unmounted", fsname_of(config_));
+  co_return outcome;
+}
+
+void Service::on_signal(int signal) {
+  if (signal == SIGUSR1) {
+    log_statistics();
+    return;
+  }
+  if (phase_ == Phase::kStarting) {
+    starting_.cancel->cancel(runtime::CancelReason::kInterrupted);
+  }
+  ending_ = true;
+  changed_.notify_all();
+}
+
+void Service::log_statistics() const {
+  const cache::CacheStats cache = shared_.cache.stats();
+  const fs::Counters& counters = shared_.counters;
+  log_info(
+      "stats: cache_hits={} cache_loads={} cache_waits={} cache_busy={} cache_evictions={} "
+      "reads={} reads_from_cache={} reads_around_cache={} readahead_dropped={} writes={} "
+      "writes_sent={} write_errors={} inodes={} open_files={}",
+      cache.hits, cache.loads, cache.waits, cache.busy, cache.evictions, counters.reads.load(),
+      counters.reads_from_cache.load(), counters.reads_around_cache.load(),
+      counters.readahead_dropped.load(), counters.writes.load(), counters.writes_sent.load(),
+      counters.write_errors.load(), shared_.inodes.size(), shared_.files.size());
+}
+
+}  // namespace sftpfs::app

@@ -1,0 +1,15 @@
+// From what the user said (Config) to what ssh/ and fs/ want.
+// Threads: pure functions.
+#pragma once
+
+#include "app/config.h"
+#include "base/error.h"
+#include "fs/options.h"
+#include "ssh/options.h"
+
+namespace sftpfs::app {
+
+Result<ssh::Options> ssh_options(const Config& config);
+fs::Options fs_options(const Config& config, unsigned cores);
+
+}  // namespace sftpfs::app

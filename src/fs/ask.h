@@ -1,0 +1,25 @@
+// ask(): sends an idempotent request until there is an answer, across lost connections.
+//
+// `send` is called on the slot's loop with a live client and returns the Call to await. The wait
+// for a connection and for the answer ends with `cancel`.
+#pragma once
+
+#include "fs/worker.h"
+#include "runtime/task.h"
+#include "sftp/client.h"
+
+namespace sftpfs::fs {
+
+template <class T, class Send>
+runtime::Task<Result<T>> ask(SessionSlot& slot, runtime::Cancel* cancel, Send send) {
+  while (true) {
+    Result<ClientRef> client = co_await slot.session().ready(cancel);
+    if (!client) co_return fail(client.error());
+    sftp::Call<T> call = send(**client);
+    Result<T> result = co_await call.until(cancel);
+    const bool lost = !result && result.error().is(ErrorCode::kConnectionLost);
+    if (!lost) co_return result;
+  }
+}
+
+}  // namespace sftpfs::fs

@@ -1,0 +1,88 @@
+// See directory_stream.h.
+#include "fs/directory_stream.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace sftpfs::fs {
+namespace {
+
+// READDIRs in flight: OpenSSH answers about 100 names each.
+constexpr std::size_t kWindowFirst = 2;
+constexpr std::size_t kWindowMax = 32;
+// Entries copied to the asking worker at once: about one kernel buffer full.
+constexpr std::size_t kBatchEntries = 128;
+
+}  // namespace
+
+DirectoryStream::~DirectoryStream() = default;
+
+runtime::Task<Status> DirectoryStream::open(runtime::Cancel* cancel) {
+  Result<ClientRef> client = co_await slot_.session().ready(cancel);
+  if (!client) co_return fail(client.error());
+  client_ = std::move(*client);
+  const Result<std::string> path = shared_.inodes.path(*inode_);
+  if (!path) co_return fail(path.error());
+  Result<sftp::Handle> handle = co_await client_->opendir(*path).until(cancel);
+  if (!handle) co_return fail(handle.error());
+  handle_ = std::move(*handle);
+  window_size_ = kWindowFirst;
+  co_return Status();
+}
+
+void DirectoryStream::close() {
+  window_.clear();
+  if (!handle_.empty() && client_) client_->close(handle_).forget();
+  handle_.clear();
+}
+
+void DirectoryStream::restart() {
+  close();
+  entries_.clear();
+  complete_ = false;
+  delivered_ = false;
+}
+
+runtime::Task<Result<DirectoryBatch>> DirectoryStream::batch(std::size_t first, bool rewind,
+                                                             runtime::Cancel* cancel) {
+  Result<runtime::AsyncMutex::Lock> lock = co_await reading_.lock(cancel);
+  if (!lock) co_return fail(lock.error());
+  // A rewind of a stream that has been read shows the directory as it is now.
+  if (rewind && delivered_) restart();
+  DirectoryBatch batch;
+  const Status loaded = co_await load_until(first + 1, cancel);
+  if (!loaded) co_return fail(loaded.error());
+  delivered_ = true;
+  batch.token = token_;
+  const std::size_t last = std::min(first + kBatchEntries, entries_.size());
+  for (std::size_t i = first; i < last; ++i) batch.entries.push_back(entries_[i]);
+  batch.end = complete_ && last == entries_.size();
+  co_return Result<DirectoryBatch>(std::move(batch));
+}
+
+runtime::Task<Status> DirectoryStream::load_until(std::size_t count, runtime::Cancel* cancel) {
+  while (!complete_ && entries_.size() < count) {
+    if (handle_.empty()) {
+      const Status opened = co_await open(cancel);
+      if (!opened) co_return opened;
+    }
+    if (window_.empty()) token_ = shared_.token(Ordering::kIndependent);
+    while (window_.size() < window_size_) window_.push_back(client_->readdir(handle_));
+    Result<std::vector<sftp::DirEntry>> names = co_await window_.front().until(cancel);
+    window_.pop_front();
+    if (!names) {
+      restart();
+      co_return fail(names.error());
+    }
+    if (names->empty()) {
+      complete_ = true;
+      close();
+      co_return Status();
+    }
+    window_size_ = std::min(2 * window_size_, kWindowMax);
+    std::move(names->begin(), names->end(), std::back_inserter(entries_));
+  }
+  co_return Status();
+}
+
+}  // namespace sftpfs::fs

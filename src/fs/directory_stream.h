@@ -1,0 +1,66 @@
+// DirectoryStream: one opendir(3): a growing snapshot of a directory, read in a pipelined window.
+//
+// Entries keep their position for the life of the stream, so telldir and seekdir are exact; a
+// rewind to 0 reads the directory anew, as POSIX wants it.
+//
+// Ownership: the handle table and operations under way.
+// Threads:   home() only; the constant members from any.
+// Limits:    the snapshot grows with the directory (about 100 bytes a name).
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fs/inode.h"
+#include "fs/shared.h"
+#include "fs/worker.h"
+#include "runtime/wait_list.h"
+#include "sftp/client.h"
+
+namespace sftpfs::fs {
+
+struct DirectoryBatch {
+  std::vector<sftp::DirEntry> entries;
+  AttrToken token;   // from before any of them was asked for
+  bool end = false;  // there is nothing behind these
+};
+
+class DirectoryStream : public std::enable_shared_from_this<DirectoryStream> {
+ public:
+  DirectoryStream(Shared& shared, SessionSlot& slot, InodeRef inode)
+      : shared_(shared), slot_(slot), inode_(std::move(inode)) {}
+  ~DirectoryStream();
+
+  const InodeRef& inode() const { return inode_; }
+  runtime::Loop& home() const { return slot_.loop(); }
+
+  // Opens the directory on the server; the errors of opendir(3).
+  runtime::Task<Status> open(runtime::Cancel* cancel);
+  // Some entries from position `first` on; waits until there is at least one. `rewind`: the
+  // directory is to be shown as it is now.
+  runtime::Task<Result<DirectoryBatch>> batch(std::size_t first, bool rewind,
+                                              runtime::Cancel* cancel);
+  void close();
+
+ private:
+  runtime::Task<Status> load_until(std::size_t count, runtime::Cancel* cancel);
+  void restart();
+
+  Shared& shared_;
+  SessionSlot& slot_;
+  const InodeRef inode_;
+
+  runtime::AsyncMutex reading_;  // one reader of the stream at a time
+  ClientRef client_;
+  sftp::Handle handle_;
+  std::deque<sftp::Call<std::vector<sftp::DirEntry>>> window_;
+  std::size_t window_size_ = 0;
+  AttrToken token_;
+  std::vector<sftp::DirEntry> entries_;
+  bool complete_ = false;
+  bool delivered_ = false;
+};
+
+}  // namespace sftpfs::fs

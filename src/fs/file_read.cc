@@ -1,0 +1,202 @@
+// FileIo, the reading half: hit | load | wait | busy, and what is done about each.
+//
+//   sequential demand   hit: use it   load: fill it   wait: wait   busy: read around the cache
+//   readahead           hit: nothing  load: fill it   wait: nothing   busy: drop it
+//   random demand       hit: use it   otherwise: read exactly the bytes, around the cache
+#include <algorithm>
+
+#include "base/log.h"
+#include "fs/block_wait.h"
+#include "fs/file_io.h"
+
+namespace sftpfs::fs {
+namespace {
+
+constexpr std::size_t kWindowMinBytes = 1 << 20;
+// Until the link is measured.
+constexpr std::size_t kWindowUnknownBytes = 4 << 20;
+
+// The part of a block's bytes that a read of [offset, offset + size) wants.
+ByteSpan slice(ByteSpan block, std::uint64_t block_start, std::uint64_t offset,
+               std::size_t size_bytes) {
+  const std::size_t from = static_cast<std::size_t>(offset - block_start);
+  if (from >= block.size()) return {};
+  return block.subspan(from, std::min(size_bytes, block.size() - from));
+}
+
+}  // namespace
+
+bool FileIo::try_cached(Shared& shared, const Inode& inode, std::uint64_t offset,
+                        std::size_t size_bytes, ReadReply& reply) {
+  const std::size_t block_size = shared.options.block_size_bytes;
+  const std::uint64_t generation = inode.generation();
+  const std::uint64_t end = offset + size_bytes;
+  for (std::uint64_t at = offset; at < end;) {
+    const std::uint64_t index = at / block_size;
+    cache::Pin pin = shared.cache.peek(cache::BlockKey{inode.id(), generation, index});
+    if (!pin) {
+      reply = ReadReply();
+      return false;
+    }
+    const std::uint64_t block_start = index * block_size;
+    const std::size_t wanted =
+        static_cast<std::size_t>(std::min(end, block_start + block_size) - at);
+    const ByteSpan part = slice(pin.bytes(), block_start, at, wanted);
+    reply.add(part);
+    reply.pins.push_back(std::move(pin));
+    if (part.size() < wanted) break;  // the end of the file
+    at += wanted;
+  }
+  return true;
+}
+
+std::uint64_t FileIo::known_size() const {
+  const AttrView view = inode_->view(shared_.clock.now());
+  return view.known ? view.attrs.size : UINT64_MAX;
+}
+
+std::size_t FileIo::readahead_window_max(const OpenFile& file) const {
+  const sftp::LinkEstimate link = file.client->link();
+  const double round_trip_s = std::chrono::duration<double>(link.round_trip).count();
+  std::size_t window = kWindowUnknownBytes;
+  if (round_trip_s > 0 && link.receive_bytes_per_s > 0) {
+    window =
+        static_cast<std::size_t>(2 * round_trip_s * static_cast<double>(link.receive_bytes_per_s));
+  }
+  const std::size_t share_of_cache = shared_.options.cache_size_bytes / 2;
+  window = std::min({window, shared_.options.readahead_bytes_max, share_of_cache});
+  return std::max(window, std::min(kWindowMinBytes, share_of_cache));
+}
+
+runtime::Task<Result<ReadReply>> FileIo::read(OpenFileRef file, std::uint64_t offset,
+                                              std::size_t size_bytes, Readahead::Plan plan,
+                                              runtime::Cancel* cancel) {
+  send_gathered();
+  ReadReply reply;
+  if (!plan.sequential) {
+    const Status status = co_await read_around(file, offset, size_bytes, reply, cancel);
+    if (!status) co_return fail(status.error());
+    co_return Result<ReadReply>(std::move(reply));
+  }
+  // The demanded blocks and the ones ahead are all on their way before the first is awaited.
+  const std::size_t block_size = shared_.options.block_size_bytes;
+  const std::uint64_t demanded_to =
+      std::min(offset + size_bytes, std::max(known_size(), offset + 1));
+  load_range(file, offset, demanded_to, cache::Access::kRead);
+  fetch_ahead(file, plan);
+  const std::uint64_t generation = inode_->generation();
+  const std::uint64_t end = offset + size_bytes;
+  for (std::uint64_t at = offset; at < end;) {
+    const std::size_t wanted =
+        static_cast<std::size_t>(std::min(end, (at / block_size + 1) * block_size) - at);
+    const std::size_t before = reply.size_bytes;
+    const Status status = co_await read_block_piece(file, at, wanted, generation, reply, cancel);
+    if (!status) co_return fail(status.error());
+    if (reply.size_bytes - before < wanted) break;  // the end of the file
+    at += wanted;
+  }
+  co_return Result<ReadReply>(std::move(reply));
+}
+
+runtime::Task<Status> FileIo::read_block_piece(OpenFileRef file, std::uint64_t offset,
+                                               std::size_t size_bytes, std::uint64_t generation,
+                                               ReadReply& reply, runtime::Cancel* cancel) {
+  const std::size_t block_size = shared_.options.block_size_bytes;
+  const cache::BlockKey key{inode_->id(), generation, offset / block_size};
+  Result<cache::Pin> pin = co_await block(file, key, cancel);
+  if (!pin) {
+    if (!pin.error().is(ErrorCode::kBusy)) co_return fail(pin.error());
+    shared_.counters.reads_around_cache.fetch_add(1, std::memory_order_relaxed);
+    co_return co_await read_around(file, offset, size_bytes, reply, cancel);
+  }
+  reply.add(slice(pin->bytes(), key.block * block_size, offset, size_bytes));
+  reply.pins.push_back(std::move(*pin));
+  co_return Status();
+}
+
+// kBusy: the block can only be read around the cache.
+runtime::Task<Result<cache::Pin>> FileIo::block(OpenFileRef file, cache::BlockKey key,
+                                                runtime::Cancel* cancel) {
+  BlockWait wait(shared_.cache, key, cancel);
+  cache::Lookup lookup = wait.get();
+  if (auto* pin = std::get_if<cache::Pin>(&lookup)) {
+    co_return Result<cache::Pin>(std::move(*pin));
+  }
+  if (std::holds_alternative<cache::Busy>(lookup)) co_return fail(ErrorCode::kBusy);
+  if (auto* load = std::get_if<cache::Load>(&lookup)) {
+    // Filled in the background, so that an interrupted reader does not spoil it for others.
+    start_load(file, key, std::move(*load));
+    lookup = wait.get();
+    if (auto* pin = std::get_if<cache::Pin>(&lookup)) {
+      co_return Result<cache::Pin>(std::move(*pin));
+    }
+    if (!std::holds_alternative<cache::Waiting>(lookup)) co_return fail(ErrorCode::kBusy);
+  }
+  co_return co_await wait;
+}
+
+void FileIo::start_load(const OpenFileRef& file, const cache::BlockKey& key, cache::Load load) {
+  runtime::spawn(fill(shared_from_this(), file, key, std::move(load)));
+}
+
+runtime::Task<void> FileIo::fill(std::shared_ptr<FileIo> self, OpenFileRef file,
+                                 cache::BlockKey key, cache::Load load) {
+  const std::uint64_t offset = key.block * self->shared_.options.block_size_bytes;
+  const MutableByteSpan buffer = load.buffer();
+  sftp::Call<std::size_t> call =
+      file->client->read(file->handle, offset, buffer, self->known_size(), self->queue());
+  Result<std::size_t> size = co_await call;
+  if (size) {
+    load.commit(*size).release();
+  } else {
+    load.abandon(size.error());
+  }
+}
+
+void FileIo::fetch_ahead(const OpenFileRef& file, Readahead::Plan plan) {
+  load_range(file, plan.ahead_from, plan.ahead_to, cache::Access::kReadahead);
+}
+
+void FileIo::load_range(const OpenFileRef& file, std::uint64_t from, std::uint64_t to,
+                        cache::Access access) {
+  if (to <= from) return;
+  const std::size_t block_size = shared_.options.block_size_bytes;
+  const std::uint64_t generation = inode_->generation();
+  const std::uint64_t last = (to - 1) / block_size;
+  for (std::uint64_t index = from / block_size; index <= last; ++index) {
+    const cache::BlockKey key{inode_->id(), generation, index};
+    cache::Lookup lookup = shared_.cache.get(key, nullptr, access);
+    if (auto* load = std::get_if<cache::Load>(&lookup)) {
+      start_load(file, key, std::move(*load));
+    } else if (std::holds_alternative<cache::Busy>(lookup)) {
+      if (access == cache::Access::kReadahead) {
+        shared_.counters.readahead_dropped.fetch_add(1, std::memory_order_relaxed);
+      }
+      return;
+    }
+  }
+}
+
+runtime::Task<Status> FileIo::read_around(OpenFileRef file, std::uint64_t offset,
+                                          std::size_t size_bytes, ReadReply& reply,
+                                          runtime::Cancel* cancel) {
+  ReadReply cached;
+  if (try_cached(shared_, *inode_, offset, size_bytes, cached)) {
+    for (const iovec& piece : cached.pieces) {
+      reply.add(ByteSpan(static_cast<const std::byte*>(piece.iov_base), piece.iov_len));
+    }
+    for (cache::Pin& pin : cached.pins) reply.pins.push_back(std::move(pin));
+    co_return Status();
+  }
+  auto buffer = std::make_unique_for_overwrite<std::byte[]>(size_bytes);
+  const MutableByteSpan into(buffer.get(), size_bytes);
+  sftp::Call<std::size_t> call =
+      file->client->read(file->handle, offset, into, known_size(), queue());
+  Result<std::size_t> size = co_await call.until(cancel);
+  if (!size) co_return fail(size.error());
+  reply.add(ByteSpan(buffer.get(), *size));
+  reply.buffers.push_back(std::move(buffer));
+  co_return Status();
+}
+
+}  // namespace sftpfs::fs

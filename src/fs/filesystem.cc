@@ -1,0 +1,136 @@
+// Filesystem: what the operations have in common, the start and the end. See filesystem.h.
+#include "fs/filesystem.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/log.h"
+#include "fs/ask.h"
+#include "fs/directory_stream.h"
+#include "fs/file_io.h"
+#include "runtime/hop.h"
+
+namespace sftpfs::fs {
+namespace {
+
+constexpr std::uint32_t kBlockBytes = 512;
+// What a server means that sends no permissions.
+constexpr std::uint32_t kModeUnknown = S_IFREG | 0600;
+
+double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+}  // namespace
+
+Result<InodeRef> Filesystem::find(std::uint64_t inode) const {
+  InodeRef found = shared_.inodes.find(inode);
+  if (!found) return fail(Error::system(ESTALE));
+  return found;
+}
+
+Result<OpenFileRef> Filesystem::find_file(std::uint64_t handle) const {
+  OpenFileRef found = shared_.files.find(handle);
+  if (!found) return fail(Error::system(EBADF));
+  return found;
+}
+
+FileAttr Filesystem::to_file_attr(const Inode& inode, const sftp::Attrs& attrs) const {
+  const Options& options = shared_.options;
+  FileAttr out;
+  out.ino = inode.id();
+  const std::uint32_t mode = attrs.has(sftp::kAttrPermissions) ? attrs.permissions : kModeUnknown;
+  out.mode = (mode & ~static_cast<std::uint32_t>(S_IFMT)) | inode.type();
+  if (options.umask) out.mode &= ~(*options.umask & 07777U);
+  out.uid = options.uid.value_or(attrs.uid);
+  out.gid = options.gid.value_or(attrs.gid);
+  out.size = attrs.size;
+  out.blocks = (attrs.size + kBlockBytes - 1) / kBlockBytes;
+  out.atime.seconds = attrs.atime;
+  out.mtime.seconds = attrs.mtime;
+  out.ctime.seconds = attrs.mtime;  // SFTP v3 has no ctime
+  return out;
+}
+
+AttrReply Filesystem::attr_reply(const Inode& inode) const {
+  const AttrView view = inode.view(shared_.clock.now());
+  AttrReply reply;
+  reply.attr = to_file_attr(inode, view.attrs);
+  // The kernel may not believe anything longer than we do.
+  reply.timeout_s = std::min(shared_.options.kernel_attr_timeout_s, seconds(view.remaining));
+  if (view.locally_modified) reply.timeout_s = 0;
+  return reply;
+}
+
+EntryReply Filesystem::entry_reply(const InodeRef& inode) const {
+  const AttrReply attr = attr_reply(*inode);
+  EntryReply reply;
+  reply.ino = inode->id();
+  reply.attr = attr.attr;
+  reply.attr_timeout_s = attr.timeout_s;
+  reply.entry_timeout_s = shared_.options.kernel_entry_timeout_s;
+  return reply;
+}
+
+InodeRef Filesystem::enter(const InodeRef& parent, const std::string& name,
+                           const sftp::Attrs& attrs, const AttrToken& token) {
+  const std::uint32_t mode = attrs.has(sftp::kAttrPermissions) ? attrs.permissions : kModeUnknown;
+  InodeRef inode = shared_.inodes.enter(parent, name, mode & S_IFMT);
+  inode->adopt(attrs, token, shared_.options.attr_lifetime);
+  return inode;
+}
+
+void Filesystem::forget(std::uint64_t inode, std::uint64_t lookups) {
+  shared_.inodes.forget(inode, lookups);
+}
+
+Completion Filesystem::start(OperationContext& op) {
+  SessionSlot& slot = shared_.pool.first_slot();
+  co_return co_await runtime::run_on(slot.loop(), start_on(slot, op));
+}
+
+Completion Filesystem::start_on(SessionSlot& slot, OperationContext& op) {
+  const std::string wanted =
+      shared_.options.remote_directory.empty() ? "." : shared_.options.remote_directory;
+  auto resolve = [wanted](sftp::Client& client) { return client.realpath(wanted); };
+  const Result<std::string> root = co_await ask<std::string>(slot, op.cancel.get(), resolve);
+  if (!root) {
+    co_return fail(ErrorCode::kInvalid,
+                   "remote directory '" + wanted + "': " + root.error().describe());
+  }
+  if (root->empty() || root->front() != '/') {
+    co_return fail(ErrorCode::kProtocol, "the server's path of '" + wanted + "' is not absolute");
+  }
+  shared_.inodes.set_root_path(*root);
+  const AttrToken token = shared_.token(Ordering::kIndependent);
+  const std::string path = *root;
+  auto look = [path](sftp::Client& client) { return client.stat(path); };
+  const Result<sftp::Attrs> attrs = co_await ask<sftp::Attrs>(slot, op.cancel.get(), look);
+  if (!attrs) {
+    co_return fail(Error::system(to_errno(attrs.error(), Attempt::kLookup),
+                                 "remote directory '" + path + "'"));
+  }
+  if (attrs->has(sftp::kAttrPermissions) && !S_ISDIR(attrs->permissions)) {
+    co_return fail(Error::system(ENOTDIR, "remote directory '" + path + "'"));
+  }
+  shared_.inodes.root()->adopt(*attrs, token, shared_.options.attr_lifetime);
+  co_return Status();
+}
+
+Completion Filesystem::drain(OperationContext& op) {
+  Status result;
+  for (const OpenFileRef& file : shared_.files.all()) {
+    if (!file->writable) continue;
+    const Status flushed =
+        co_await runtime::run_on(file->io->home(), file->io->flush(file, false, op.cancel.get()));
+    if (!flushed) {
+      const Result<std::string> path = shared_.inodes.path(*file->inode);
+      log_error("data of {} did not reach the server: {}", path ? *path : "a removed file",
+                flushed.error().describe());
+      result = flushed;
+    }
+  }
+  co_return result;
+}
+
+}  // namespace sftpfs::fs

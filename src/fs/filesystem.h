@@ -1,0 +1,173 @@
+// Filesystem: one coroutine for each file system operation, in terms of inodes and handles.
+//
+// src/fs/fuse turns kernel requests into these calls and their results into replies; tests call
+// them without a kernel.
+//
+// Ownership: one per mount; the Shared it works on outlives it.
+// Threads:   an operation runs on the worker whose loop is current when it is called, hops to the
+//            loops of sessions as needed and resumes there. OperationContext and references in
+//            parameters must outlive the operation.
+// Limits:    none of its own; sessions, caches and semaphores below bound what is in flight.
+//
+// Errors: the caller maps them with to_errno(error, attempt); a kSystem error is already exact.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fs/errno_map.h"
+#include "fs/shared.h"
+#include "fs/types.h"
+#include "runtime/task.h"
+
+namespace sftpfs::fs {
+
+// Takes directory entries one by one until it is full.
+class DirectorySink {
+ public:
+  // `entry` is null where only the name was asked for (or nothing else is known). False: no room,
+  // the item was not taken.
+  virtual bool add(const DirectoryItem& item, const EntryReply* entry) = 0;
+
+ protected:
+  ~DirectorySink() = default;
+};
+
+template <class T>
+using Outcome = runtime::Task<Result<T>>;
+using Completion = runtime::Task<Status>;
+
+class Filesystem {
+ public:
+  explicit Filesystem(Shared& shared) : shared_(shared) {}
+  Filesystem(const Filesystem&) = delete;
+  Filesystem& operator=(const Filesystem&) = delete;
+
+  Shared& shared() { return shared_; }
+
+  // Before the mount: resolves Options::remote_directory on the first session and makes sure it
+  // is a directory.
+  Completion start(OperationContext& op);
+  // At the end: waits until all accepted bytes are on the server, then closes all handles.
+  Completion drain(OperationContext& op);
+
+  // Names (ops_lookup.cc, ops_namespace.cc)
+  Outcome<EntryReply> lookup(OperationContext& op, std::uint64_t parent, std::string name);
+  void forget(std::uint64_t inode, std::uint64_t lookups);
+  Outcome<EntryReply> mkdir(OperationContext& op, std::uint64_t parent, std::string name,
+                            std::uint32_t mode);
+  Outcome<EntryReply> mknod(OperationContext& op, std::uint64_t parent, std::string name,
+                            std::uint32_t mode);
+  Outcome<EntryReply> symlink(OperationContext& op, std::string target, std::uint64_t parent,
+                              std::string name);
+  Outcome<EntryReply> link(OperationContext& op, std::uint64_t inode, std::uint64_t parent,
+                           std::string name);
+  Completion unlink(OperationContext& op, std::uint64_t parent, std::string name);
+  Completion rmdir(OperationContext& op, std::uint64_t parent, std::string name);
+  Completion rename(OperationContext& op, std::uint64_t parent, std::string name,
+                    std::uint64_t new_parent, std::string new_name, std::uint32_t flags);
+  Outcome<std::string> readlink(OperationContext& op, std::uint64_t inode);
+
+  // Attributes (ops_attr.cc)
+  Outcome<AttrReply> getattr(OperationContext& op, std::uint64_t inode);
+  // `handle` 0: none.
+  Outcome<AttrReply> setattr(OperationContext& op, std::uint64_t inode, SetAttr change,
+                             std::uint64_t handle);
+  Completion access(OperationContext& op, std::uint64_t inode, int mask);
+  Outcome<StatFsReply> statfs(OperationContext& op);
+
+  // Files (ops_file.cc, ops_io.cc); `flags` are open(2)'s.
+  Outcome<OpenReply> open(OperationContext& op, std::uint64_t inode, int flags);
+  Outcome<CreateReply> create(OperationContext& op, std::uint64_t parent, std::string name,
+                              std::uint32_t mode, int flags);
+  Outcome<ReadReply> read(OperationContext& op, std::uint64_t handle, std::uint64_t offset,
+                          std::size_t size_bytes);
+  Outcome<std::size_t> write(OperationContext& op, std::uint64_t handle, std::uint64_t offset,
+                             SharedBytes data);
+  Completion flush(OperationContext& op, std::uint64_t handle);
+  Completion fsync(OperationContext& op, std::uint64_t handle);
+  Completion release(OperationContext& op, std::uint64_t handle);
+  Outcome<std::uint64_t> lseek(OperationContext& op, std::uint64_t inode, std::uint64_t offset,
+                               int whence);
+  Outcome<std::size_t> copy_file_range(OperationContext& op, std::uint64_t from,
+                                       std::uint64_t from_offset, std::uint64_t to,
+                                       std::uint64_t to_offset, std::size_t size_bytes);
+
+  // Directories (ops_directory.cc)
+  Outcome<OpenReply> opendir(OperationContext& op, std::uint64_t inode);
+  Completion readdir(OperationContext& op, std::uint64_t handle, std::uint64_t offset,
+                     bool with_attributes, DirectorySink& sink);
+  Completion releasedir(OperationContext& op, std::uint64_t handle);
+
+ private:
+  // A new object and the attributes that were asked for right behind its making.
+  struct Made {
+    Made(InodeRef in, std::string as, std::string at, Result<sftp::Attrs> found, AttrToken when)
+        : parent(std::move(in)),
+          name(std::move(as)),
+          path(std::move(at)),
+          attrs(std::move(found)),
+          token(when) {}
+    InodeRef parent;
+    std::string name;
+    std::string path;
+    Result<sftp::Attrs> attrs;
+    AttrToken token;
+    std::optional<std::uint32_t> mode;  // what the caller wanted; none for a link
+  };
+
+  Result<InodeRef> find(std::uint64_t inode) const;
+  Result<OpenFileRef> find_file(std::uint64_t handle) const;
+  FileAttr to_file_attr(const Inode& inode, const sftp::Attrs& attrs) const;
+  AttrReply attr_reply(const Inode& inode) const;
+  EntryReply entry_reply(const InodeRef& inode) const;
+  // Enters a name the server has shown.
+  InodeRef enter(const InodeRef& parent, const std::string& name, const sftp::Attrs& attrs,
+                 const AttrToken& token);
+
+  // The bodies that run on a session's loop.
+  Outcome<EntryReply> lookup_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
+                                std::string name);
+  Outcome<AttrReply> getattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode);
+  Outcome<AttrReply> getattr_unnamed(OperationContext& op, InodeRef inode, Error no_name);
+  Outcome<AttrReply> getattr_by_handle(OperationContext& op, OpenFileRef file);
+  Outcome<AttrReply> setattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode,
+                                SetAttr change, OpenFileRef file);
+  Outcome<sftp::Attrs> current_attrs(SessionSlot& slot, OperationContext& op, InodeRef inode,
+                                     sftp::Queue queue, OpenFileRef file);
+  Outcome<EntryReply> created(SessionSlot& slot, OperationContext& op, Made made);
+  Outcome<EntryReply> mkdir_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
+                               std::string name, std::uint32_t mode);
+  Outcome<EntryReply> mknod_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
+                               std::string name, std::uint32_t mode);
+  Outcome<EntryReply> symlink_on(SessionSlot& slot, OperationContext& op, std::string target,
+                                 InodeRef parent, std::string name);
+  Outcome<EntryReply> link_on(SessionSlot& slot, OperationContext& op, InodeRef inode,
+                              InodeRef parent, std::string name);
+  Completion remove_on(SessionSlot& slot, OperationContext& op, InodeRef parent, std::string name,
+                       bool directory);
+  Completion rename_on(SessionSlot& slot, OperationContext& op, InodeRef parent, std::string name,
+                       InodeRef new_parent, std::string new_name, bool replace);
+  Outcome<std::string> readlink_on(SessionSlot& slot, OperationContext& op, InodeRef inode);
+  Outcome<StatFsReply> statfs_on(SessionSlot& slot, OperationContext& op);
+  Completion start_on(SessionSlot& slot, OperationContext& op);
+
+  // The open state of `inode`, at home in `slot` (null: the least loaded) if it is new.
+  std::shared_ptr<FileIo> acquire_io(const InodeRef& inode, SessionSlot* slot);
+  OpenReply open_reply(const OpenFileRef& file);
+  Outcome<OpenReply> open_on(std::shared_ptr<FileIo> io, OperationContext& op, int flags);
+  Outcome<CreateReply> create_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
+                                 std::string name, std::uint32_t mode, int flags);
+  Outcome<std::size_t> copy_on(OpenFileRef from, std::uint64_t from_offset, OpenFileRef to,
+                               std::uint64_t to_offset, std::size_t size_bytes,
+                               OperationContext& op);
+  Completion close_on(OpenFileRef file);
+  bool add_entry(const Inode& parent, const sftp::DirEntry& entry, const AttrToken& token,
+                 std::uint64_t next_offset, bool with_attributes, DirectorySink& sink);
+  Completion close_directory(std::shared_ptr<DirectoryStream> stream);
+
+  Shared& shared_;
+};
+
+}  // namespace sftpfs::fs

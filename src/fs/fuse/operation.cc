@@ -1,0 +1,182 @@
+// See operation.h.
+#include "fs/fuse/operation.h"
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/log.h"
+#include "fs/fuse/channel.h"
+#include "fs/fuse/dispatch.h"
+
+namespace sftpfs::fuse {
+namespace {
+
+void on_interrupt(fuse_req_t request, void* data) {
+  static_cast<void>(request);
+  static_cast<runtime::Cancel*>(data)->cancel(runtime::CancelReason::kInterrupted);
+}
+
+timespec to_timespec(const WallTime& time) {
+  return timespec{static_cast<time_t>(time.seconds), static_cast<long>(time.nanoseconds)};
+}
+
+fuse_file_info to_file_info(const fs::OpenReply& open) {
+  fuse_file_info info{};
+  info.fh = open.handle;
+  info.keep_cache = open.keep_cache ? 1 : 0;
+  info.direct_io = open.direct_io ? 1 : 0;
+  return info;
+}
+
+}  // namespace
+
+fuse_entry_param to_entry_param(const fs::EntryReply& entry) {
+  fuse_entry_param out{};
+  out.ino = entry.ino;
+  out.attr_timeout = entry.attr_timeout_s;
+  out.entry_timeout = entry.entry_timeout_s;
+  if (entry.ino != 0) out.attr = to_stat(entry.attr);
+  return out;
+}
+
+struct stat to_stat(const fs::FileAttr& attr) {
+  struct stat out {};
+  out.st_ino = attr.ino;
+  out.st_mode = attr.mode;
+  out.st_nlink = attr.nlink;
+  out.st_uid = attr.uid;
+  out.st_gid = attr.gid;
+  out.st_size = static_cast<off_t>(attr.size);
+  out.st_blocks = static_cast<blkcnt_t>(attr.blocks);
+  out.st_atim = to_timespec(attr.atime);
+  out.st_mtim = to_timespec(attr.mtime);
+  out.st_ctim = to_timespec(attr.ctime);
+  return out;
+}
+
+Operation::Operation(fuse_req_t request, Channel& channel)
+    : request_(request), channel_(channel), position_(channel.enter(*this)) {
+  const fuse_ctx* caller = fuse_req_ctx(request);
+  context_.uid = caller->uid;
+  context_.gid = caller->gid;
+  context_.pid = static_cast<std::uint32_t>(caller->pid);
+  // Called at once if the INTERRUPT has overtaken the request.
+  fuse_req_interrupt_func(request, on_interrupt, context_.cancel.get());
+}
+
+Operation::~Operation() {
+  if (request_ != nullptr) fuse_reply_err(finish(), EIO);
+  channel_.leave(position_);
+}
+
+fs::Filesystem& Operation::filesystem() const { return channel_.filesystem(); }
+
+fuse_req_t Operation::finish() {
+  // Waits for an interrupt that is just being delivered by another worker.
+  fuse_req_interrupt_func(request_, nullptr, nullptr);
+  return std::exchange(request_, nullptr);
+}
+
+void Operation::reply_error(const Error& error, fs::Attempt attempt) {
+  const int code = fs::to_errno(error, attempt);
+  if (!error.is(ErrorCode::kSystem) && !error.is(ErrorCode::kSftpStatus) &&
+      !error.is(ErrorCode::kCancelled)) {
+    log_warning("operation failed: {}", error.describe());
+  }
+  fuse_reply_err(finish(), code);
+}
+
+void Operation::reply_ok() { fuse_reply_err(finish(), 0); }
+
+void Operation::reply_status(const Status& status, fs::Attempt attempt) {
+  if (status) {
+    reply_ok();
+  } else {
+    reply_error(status.error(), attempt);
+  }
+}
+
+void Operation::reply_entry(const Result<fs::EntryReply>& entry, fs::Attempt attempt) {
+  if (!entry) return reply_error(entry.error(), attempt);
+  const fuse_entry_param param = to_entry_param(*entry);
+  // A reply that the kernel refuses has not counted its lookup.
+  if (fuse_reply_entry(finish(), &param) != 0 && entry->ino != 0) {
+    filesystem().forget(entry->ino, 1);
+  }
+}
+
+void Operation::reply_attr(const Result<fs::AttrReply>& attr, fs::Attempt attempt) {
+  if (!attr) return reply_error(attr.error(), attempt);
+  const struct stat out = to_stat(attr->attr);
+  fuse_reply_attr(finish(), &out, attr->timeout_s);
+}
+
+void Operation::reply_open(const Result<fs::OpenReply>& open, fs::Attempt attempt) {
+  if (!open) return reply_error(open.error(), attempt);
+  const fuse_file_info info = to_file_info(*open);
+  // The opener was interrupted: nobody will ever release the handle.
+  if (fuse_reply_open(finish(), &info) != 0) channel_.discard_handle(open->handle);
+}
+
+void Operation::reply_opendir(const Result<fs::OpenReply>& open) {
+  if (!open) return reply_error(open.error(), fs::Attempt::kOpen);
+  const fuse_file_info info = to_file_info(*open);
+  if (fuse_reply_open(finish(), &info) != 0) channel_.discard_directory(open->handle);
+}
+
+void Operation::reply_create(const Result<fs::CreateReply>& create, fs::Attempt attempt) {
+  if (!create) return reply_error(create.error(), attempt);
+  const fuse_entry_param param = to_entry_param(create->entry);
+  const fuse_file_info info = to_file_info(create->open);
+  if (fuse_reply_create(finish(), &param, &info) != 0) {
+    channel_.discard_handle(create->open.handle);
+    filesystem().forget(create->entry.ino, 1);
+  }
+}
+
+void Operation::reply_read(const Result<fs::ReadReply>& read) {
+  if (!read) return reply_error(read.error(), fs::Attempt::kRead);
+  if (read->pieces.empty()) {
+    fuse_reply_buf(finish(), nullptr, 0);
+    return;
+  }
+  fuse_reply_iov(finish(), read->pieces.data(), static_cast<int>(read->pieces.size()));
+}
+
+void Operation::reply_written(const Result<std::size_t>& size) {
+  if (!size) return reply_error(size.error(), fs::Attempt::kWrite);
+  fuse_reply_write(finish(), *size);
+}
+
+void Operation::reply_link(const Result<std::string>& target) {
+  if (!target) return reply_error(target.error(), fs::Attempt::kReadLink);
+  fuse_reply_readlink(finish(), target->c_str());
+}
+
+void Operation::reply_statfs(const Result<fs::StatFsReply>& space) {
+  if (!space) return reply_error(space.error(), fs::Attempt::kStatFs);
+  struct statvfs out {};
+  out.f_bsize = space->block_size;
+  out.f_frsize = space->fragment_size;
+  out.f_blocks = space->blocks;
+  out.f_bfree = space->blocks_free;
+  out.f_bavail = space->blocks_available;
+  out.f_files = space->files;
+  out.f_ffree = space->files_free;
+  out.f_namemax = space->name_max;
+  fuse_reply_statfs(finish(), &out);
+}
+
+void Operation::reply_lseek(const Result<std::uint64_t>& offset) {
+  if (!offset) return reply_error(offset.error(), fs::Attempt::kRead);
+  fuse_reply_lseek(finish(), static_cast<off_t>(*offset));
+}
+
+void Operation::reply_buffer(const char* data, std::size_t size_bytes) {
+  fuse_reply_buf(finish(), data, size_bytes);
+}
+
+}  // namespace sftpfs::fuse

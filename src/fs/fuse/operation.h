@@ -1,0 +1,60 @@
+// Operation: one request of the kernel from its arrival to its single reply.
+//
+// Ownership: the coroutine that serves the request; the worker's channel lists it while it lives.
+// Threads:   made, used and destroyed on the worker that read the request; only interrupt() comes
+//            from whichever worker reads the INTERRUPT.
+// Limits:    exactly one reply; an operation that dies without one answers EIO.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <string>
+
+#include "fs/filesystem.h"
+#include "fs/fuse/fuse_api.h"
+
+namespace sftpfs::fuse {
+
+class Channel;
+
+class Operation {
+ public:
+  Operation(fuse_req_t request, Channel& channel);
+  ~Operation();
+  Operation(const Operation&) = delete;
+  Operation& operator=(const Operation&) = delete;
+
+  fs::Filesystem& filesystem() const;
+  fs::OperationContext& context() { return context_; }
+
+  void reply_error(const Error& error, fs::Attempt attempt);
+  void reply_ok();
+  void reply_status(const Status& status, fs::Attempt attempt);
+  void reply_entry(const Result<fs::EntryReply>& entry, fs::Attempt attempt);
+  void reply_attr(const Result<fs::AttrReply>& attr, fs::Attempt attempt);
+  void reply_open(const Result<fs::OpenReply>& open, fs::Attempt attempt);
+  void reply_opendir(const Result<fs::OpenReply>& open);
+  void reply_create(const Result<fs::CreateReply>& create, fs::Attempt attempt);
+  void reply_read(const Result<fs::ReadReply>& read);
+  void reply_written(const Result<std::size_t>& size);
+  void reply_link(const Result<std::string>& target);
+  void reply_statfs(const Result<fs::StatFsReply>& space);
+  void reply_lseek(const Result<std::uint64_t>& offset);
+  void reply_buffer(const char* data, std::size_t size_bytes);
+  fuse_req_t request() const { return request_; }
+
+ private:
+  // Before each reply: from then on the request is libfuse's, and so no interrupt may come.
+  fuse_req_t finish();
+
+  fuse_req_t request_;
+  Channel& channel_;
+  fs::OperationContext context_;
+  std::list<Operation*>::iterator position_;
+};
+
+using OperationRef = std::unique_ptr<Operation>;
+
+fuse_entry_param to_entry_param(const fs::EntryReply& entry);
+
+}  // namespace sftpfs::fuse

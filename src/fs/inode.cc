@@ -1,0 +1,109 @@
+// See inode.h.
+#include "fs/inode.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace sftpfs::fs {
+
+AttrView Inode::view(TimePoint now) const {
+  const MutexLock lock(mutex_);
+  AttrView view;
+  view.attrs = attrs_;
+  view.known = attrs_known_;
+  view.locally_modified = locally_modified_;
+  view.fresh = attrs_known_ && (now < attrs_expire_ || changes_under_way_ > 0);
+  view.remaining = std::max(attrs_expire_ - now, Duration::zero());
+  view.generation = generation_;
+  return view;
+}
+
+bool Inode::adopt(const sftp::Attrs& attrs, const AttrToken& token, Duration lifetime) {
+  const MutexLock lock(mutex_);
+  bool current = token.tick > last_begun_;
+  if (token.ordering == Ordering::kIndependent) {
+    current = current && changes_under_way_ == 0 && token.tick > last_ended_;
+  }
+  if (!current && attrs_known_) return false;
+  const bool differs = attrs_known_ && (attrs_.size != attrs.size || attrs_.mtime != attrs.mtime);
+  const bool foreign = differs && (!locally_modified_ || attrs_.size != attrs.size);
+  if (foreign) ++generation_;
+  attrs_ = attrs;
+  attrs_known_ = true;
+  // What may be out of date already is shown once and asked for again.
+  attrs_expire_ = current ? token.asked_at + lifetime : TimePoint{};
+  locally_modified_ = false;
+  return foreign;
+}
+
+void Inode::expire() {
+  const MutexLock lock(mutex_);
+  attrs_expire_ = TimePoint{};
+}
+
+void Inode::change_begins() {
+  const MutexLock lock(mutex_);
+  ++changes_under_way_;
+  last_begun_ = ++ticks_;
+  locally_modified_ = true;
+}
+
+void Inode::write_begins(std::uint64_t end_offset, WallTime wall_now) {
+  const MutexLock lock(mutex_);
+  ++changes_under_way_;
+  last_begun_ = ++ticks_;
+  locally_modified_ = true;
+  attrs_.size = std::max(attrs_.size, end_offset);
+  attrs_.mtime = static_cast<std::uint32_t>(wall_now.seconds);
+}
+
+void Inode::change_ends() {
+  const MutexLock lock(mutex_);
+  SFTPFS_CHECK(changes_under_way_ > 0);
+  --changes_under_way_;
+  last_ended_ = ++ticks_;
+}
+
+void Inode::set_size(std::uint64_t size_bytes) {
+  const MutexLock lock(mutex_);
+  attrs_.size = size_bytes;
+}
+
+void Inode::new_generation() {
+  const MutexLock lock(mutex_);
+  ++generation_;
+}
+
+std::uint64_t Inode::generation() const {
+  const MutexLock lock(mutex_);
+  return generation_;
+}
+
+bool Inode::kernel_cache_is_current() {
+  const MutexLock lock(mutex_);
+  const bool current = kernel_generation_ == generation_;
+  kernel_generation_ = generation_;
+  return current;
+}
+
+std::shared_ptr<FileIo> Inode::acquire_io(const std::function<std::shared_ptr<FileIo>()>& make) {
+  const MutexLock lock(mutex_);
+  if (io_ == nullptr) io_ = make();
+  ++io_users_;
+  return io_;
+}
+
+void Inode::release_io() {
+  std::shared_ptr<FileIo> last;  // destroyed outside the lock
+  const MutexLock lock(mutex_);
+  SFTPFS_CHECK(io_users_ > 0);
+  if (--io_users_ == 0) last.swap(io_);
+}
+
+std::shared_ptr<FileIo> Inode::io() const {
+  const MutexLock lock(mutex_);
+  return io_;
+}
+
+}  // namespace sftpfs::fs

@@ -1,0 +1,124 @@
+// Inode: one object of the remote file system as the kernel knows it, and what we believe of it.
+//
+// Ownership: InodeTable owns inodes; operations hold a shared_ptr while they work on one.
+// Threads:   names and counts belong to InodeTable and its mutex; everything else is behind the
+//            inode's own mutex, which is held for a few assignments and never across a suspension.
+// Limits:    the id is never used twice in the life of a mount, so FUSE generations stay 0.
+//
+// Whose truth? The server's attributes are adopted only when they cannot be older than our own
+// changes. Ticks put requests and changes in order; a request that will bring attributes takes an
+// AttrToken when it is queued. Its answer is believed
+//   - Ordering::kIndependent: if no change of ours was under way since then;
+//   - Ordering::kBehindChanges (queued behind our changes, on the same session): if no change of
+//     ours has begun since then.
+// Adopted attributes that differ from the known ones without a change of ours in between mean
+// that somebody else changed the file: its content gets a new generation.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/thread_annotations.h"
+#include "sftp/types.h"
+
+namespace sftpfs::fs {
+
+class FileIo;
+class InodeTable;
+
+enum class Ordering : std::uint8_t { kIndependent, kBehindChanges };
+
+// Orders changes and requests of one mount.
+using Ticks = std::atomic<std::uint64_t>;
+
+struct AttrToken {
+  std::uint64_t tick = 0;
+  Ordering ordering = Ordering::kIndependent;
+  TimePoint asked_at{};  // the lifetime of the answer counts from here
+};
+
+// A copy of what is known, taken under the lock.
+struct AttrView {
+  sftp::Attrs attrs;
+  bool known = false;
+  bool fresh = false;  // within its lifetime, or only we can have changed it
+  bool locally_modified = false;
+  Duration remaining{};  // of the lifetime
+  std::uint64_t generation = 0;
+};
+
+class Inode {
+ public:
+  Inode(std::uint64_t id, std::uint32_t type, Ticks& ticks) : id_(id), type_(type), ticks_(ticks) {}
+  Inode(const Inode&) = delete;
+  Inode& operator=(const Inode&) = delete;
+
+  std::uint64_t id() const { return id_; }
+  std::uint32_t type() const { return type_; }  // S_IFMT bits; fixed for life
+
+  AttrView view(TimePoint now) const;
+  // True if the content was changed by somebody else since it was last known.
+  bool adopt(const sftp::Attrs& attrs, const AttrToken& token, Duration lifetime);
+  // The next view is not fresh.
+  void expire();
+
+  // Our own changes: begins when the request is queued or the data accepted, ends with the
+  // server's answer. A write makes the file grow at once.
+  void change_begins();
+  void write_begins(std::uint64_t end_offset, WallTime wall_now);
+  void change_ends();
+  // A new size of our own making.
+  void set_size(std::uint64_t size_bytes);
+  // Old blocks must not be found any more.
+  void new_generation();
+  std::uint64_t generation() const;
+
+  // At open: whether the pages the kernel holds are still those of this generation. From now on
+  // they are.
+  bool kernel_cache_is_current();
+
+  // The state of the open file: made by the first acquire_io(), dropped by the last release_io().
+  std::shared_ptr<FileIo> acquire_io(const std::function<std::shared_ptr<FileIo>()>& make);
+  void release_io();
+  std::shared_ptr<FileIo> io() const;
+
+ private:
+  friend class InodeTable;
+  struct Name {
+    Inode* parent;
+    std::string name;
+  };
+
+  const std::uint64_t id_;
+  const std::uint32_t type_;
+  Ticks& ticks_;
+
+  // Guarded by the table's mutex.
+  std::vector<Name> names_;
+  std::unordered_map<std::string, Inode*> children_;
+  std::uint64_t lookup_count_ = 0;
+
+  mutable Mutex mutex_;
+  sftp::Attrs attrs_ SFTPFS_GUARDED_BY(mutex_);
+  bool attrs_known_ SFTPFS_GUARDED_BY(mutex_) = false;
+  TimePoint attrs_expire_ SFTPFS_GUARDED_BY(mutex_){};
+  bool locally_modified_ SFTPFS_GUARDED_BY(mutex_) = false;
+  std::uint64_t changes_under_way_ SFTPFS_GUARDED_BY(mutex_) = 0;
+  std::uint64_t last_begun_ SFTPFS_GUARDED_BY(mutex_) = 0;  // tick of our newest change
+  std::uint64_t last_ended_ SFTPFS_GUARDED_BY(mutex_) = 0;  // tick of the newest answer to one
+  std::uint64_t generation_ SFTPFS_GUARDED_BY(mutex_) = 1;
+  std::uint64_t kernel_generation_ SFTPFS_GUARDED_BY(mutex_) = 0;  // 0: the kernel holds nothing
+  std::shared_ptr<FileIo> io_ SFTPFS_GUARDED_BY(mutex_);
+  unsigned io_users_ SFTPFS_GUARDED_BY(mutex_) = 0;
+};
+
+using InodeRef = std::shared_ptr<Inode>;
+
+}  // namespace sftpfs::fs

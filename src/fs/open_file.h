@@ -1,0 +1,81 @@
+// OpenFile: one open(2) of a file; HandleTable: what the kernel's handle numbers mean.
+//
+// Ownership: the table and the operations under way share an OpenFile.
+// Threads:   the constant members from any; `write_error` only on the home loop of `io`.
+// Limits:    a handle of the server is valid in the session that opened it (`client`).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/thread_annotations.h"
+#include "fs/inode.h"
+#include "fs/readahead.h"
+#include "fs/worker.h"
+#include "sftp/types.h"
+
+namespace sftpfs::fs {
+
+class FileIo;
+
+struct OpenFile {
+  InodeRef inode;
+  std::shared_ptr<FileIo> io;
+  ClientRef client;
+  sftp::Handle handle;
+  bool readable = false;
+  bool writable = false;
+  bool append = false;
+
+  Readahead readahead;
+  // The first error of a write that was already acknowledged to the application: reported once,
+  // by the next write, fsync or close of this descriptor.
+  std::optional<Error> write_error;
+};
+
+using OpenFileRef = std::shared_ptr<OpenFile>;
+
+template <class T>
+class HandleTable {
+ public:
+  std::uint64_t add(std::shared_ptr<T> object) {
+    const MutexLock lock(mutex_);
+    const std::uint64_t id = next_++;
+    objects_.emplace(id, std::move(object));
+    return id;
+  }
+  std::shared_ptr<T> find(std::uint64_t id) const {
+    const MutexLock lock(mutex_);
+    const auto found = objects_.find(id);
+    return found == objects_.end() ? nullptr : found->second;
+  }
+  std::shared_ptr<T> remove(std::uint64_t id) {
+    const MutexLock lock(mutex_);
+    const auto found = objects_.find(id);
+    if (found == objects_.end()) return nullptr;
+    std::shared_ptr<T> object = std::move(found->second);
+    objects_.erase(found);
+    return object;
+  }
+  std::vector<std::shared_ptr<T>> all() const {
+    const MutexLock lock(mutex_);
+    std::vector<std::shared_ptr<T>> objects;
+    for (const auto& [id, object] : objects_) objects.push_back(object);
+    return objects;
+  }
+  std::size_t size() const {
+    const MutexLock lock(mutex_);
+    return objects_.size();
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::uint64_t next_ SFTPFS_GUARDED_BY(mutex_) = 1;
+  std::unordered_map<std::uint64_t, std::shared_ptr<T>> objects_ SFTPFS_GUARDED_BY(mutex_);
+};
+
+}  // namespace sftpfs::fs

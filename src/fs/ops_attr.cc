@@ -1,0 +1,154 @@
+// Filesystem: setattr. The change and the question for its result travel together; on an open file
+// behind the writes that are still on their way.
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+
+#include "fs/ask.h"
+#include "fs/diagnose.h"
+#include "fs/file_io.h"
+#include "fs/filesystem.h"
+#include "runtime/hop.h"
+
+namespace sftpfs::fs {
+namespace {
+
+constexpr std::uint32_t kPermissionBits = 07777;
+
+// SFTP v3 times are unsigned 32-bit seconds; what does not fit goes to the nearest end.
+std::uint32_t wire_seconds(const WallTime& time) {
+  constexpr std::int64_t kMax = std::numeric_limits<std::uint32_t>::max();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(time.seconds, 0, kMax));
+}
+
+// The protocol carries uid with gid and atime with mtime: who changes one must know the other.
+bool needs_current(const SetAttr& change) {
+  return change.has_uid != change.has_gid || change.has_atime != change.has_mtime;
+}
+
+sftp::Attrs to_wire(const SetAttr& change, const sftp::Attrs& current) {
+  sftp::Attrs attrs;
+  if (change.has_size) {
+    attrs.flags |= sftp::kAttrSize;
+    attrs.size = change.size;
+  }
+  if (change.has_mode) {
+    attrs.flags |= sftp::kAttrPermissions;
+    attrs.permissions = change.mode & kPermissionBits;
+  }
+  if (change.has_uid || change.has_gid) {
+    attrs.flags |= sftp::kAttrUidGid;
+    attrs.uid = change.has_uid ? change.uid : current.uid;
+    attrs.gid = change.has_gid ? change.gid : current.gid;
+  }
+  if (change.has_atime || change.has_mtime) {
+    attrs.flags |= sftp::kAttrTimes;
+    attrs.atime = change.has_atime ? wire_seconds(change.atime) : current.atime;
+    attrs.mtime = change.has_mtime ? wire_seconds(change.mtime) : current.mtime;
+  }
+  return attrs;
+}
+
+// Ends the change in every way out of the operation.
+class ChangeScope {
+ public:
+  explicit ChangeScope(InodeRef inode) : inode_(std::move(inode)) { inode_->change_begins(); }
+  ~ChangeScope() { end(); }
+  ChangeScope(const ChangeScope&) = delete;
+  ChangeScope& operator=(const ChangeScope&) = delete;
+  void end() {
+    if (!ended_) inode_->change_ends();
+    ended_ = true;
+  }
+
+ private:
+  InodeRef inode_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+Outcome<AttrReply> Filesystem::setattr(OperationContext& op, std::uint64_t inode, SetAttr change,
+                                       std::uint64_t handle) {
+  const Result<InodeRef> found = find(inode);
+  if (!found) co_return fail(found.error());
+  OpenFileRef file = handle != 0 ? shared_.files.find(handle) : nullptr;
+  if (file != nullptr && !file->writable) file = nullptr;
+  const std::shared_ptr<FileIo> io = (*found)->io();
+  if (io) {
+    co_return co_await runtime::run_on(io->home(),
+                                       setattr_on(io->slot(), op, *found, change, file));
+  }
+  const Lease lease(shared_.pool.pick());
+  co_return co_await runtime::run_on(lease.loop(),
+                                     setattr_on(lease.slot(), op, *found, change, nullptr));
+}
+
+Outcome<sftp::Attrs> Filesystem::current_attrs(SessionSlot& slot, OperationContext& op,
+                                               InodeRef inode, sftp::Queue queue,
+                                               OpenFileRef file) {
+  const AttrView view = inode->view(shared_.clock.now());
+  if (view.fresh && !view.locally_modified) co_return view.attrs;
+  if (file != nullptr) {
+    co_return co_await file->client->fstat(file->handle, queue).until(op.cancel.get());
+  }
+  const Result<AttrReply> asked = co_await getattr_on(slot, op, inode);
+  if (!asked) co_return fail(asked.error());
+  co_return inode->view(shared_.clock.now()).attrs;
+}
+
+Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode,
+                                          SetAttr change, OpenFileRef file) {
+  const std::shared_ptr<FileIo> io = inode->io();
+  if (io) io->send_gathered();
+  const sftp::Queue queue = io ? io->queue() : sftp::Queue::kMetadata;
+  sftp::Attrs current;
+  if (needs_current(change)) {
+    const Result<sftp::Attrs> known = co_await current_attrs(slot, op, inode, queue, file);
+    if (!known) co_return fail(known.error());
+    current = *known;
+  }
+  Result<ClientRef> ready = co_await slot.session().ready(op.cancel.get());
+  if (!ready) co_return fail(ready.error());
+  sftp::Client& client = **ready;
+  const sftp::Attrs wire = to_wire(change, current);
+  const Result<std::string> path = shared_.inodes.path(*inode);
+  if (!path && file == nullptr) co_return fail(path.error());
+  const bool is_link = inode->type() == S_IFLNK;
+  const bool root = inode->id() == kRootInode;
+
+  ChangeScope scope(inode);
+  // Through the handle where there is one: it also works on a file that has lost its name.
+  sftp::Call<void> set = file != nullptr ? file->client->fsetstat(file->handle, wire, queue)
+                         : is_link       ? client.lsetstat(*path, wire)
+                                         : client.setstat(*path, wire, queue);
+  const AttrToken token = shared_.token(Ordering::kBehindChanges);
+  sftp::Call<sftp::Attrs> look = file != nullptr ? file->client->fstat(file->handle, queue)
+                                 : root          ? client.stat(*path, queue)
+                                                 : client.lstat(*path, queue);
+  const Status done = co_await set.until(op.cancel.get());
+  scope.end();
+  if (!done) {
+    inode->expire();
+    // Without the right to write, truncate(2) says EACCES; to change what one does not own, EPERM.
+    const Attempt attempt = change.has_size ? Attempt::kWrite : Attempt::kChange;
+    const Situation situation(attempt, path ? *path : std::string());
+    const Error error = co_await explain(slot, done.error(), situation, op.cancel.get());
+    co_return fail(error);
+  }
+  if (change.has_size) {
+    inode->set_size(change.size);
+    inode->new_generation();
+  }
+  const Result<sftp::Attrs> attrs = co_await look.until(op.cancel.get());
+  if (attrs) {
+    inode->adopt(*attrs, token, shared_.options.attr_lifetime);
+  } else {
+    inode->expire();
+  }
+  co_return co_await getattr(op, inode->id());
+}
+
+}  // namespace sftpfs::fs

@@ -1,0 +1,219 @@
+// Filesystem: opening, creating and closing files.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "base/log.h"
+#include "fs/ask.h"
+#include "fs/diagnose.h"
+#include "fs/file_io.h"
+#include "fs/filesystem.h"
+#include "runtime/hop.h"
+
+namespace sftpfs::fs {
+namespace {
+
+constexpr std::uint32_t kPermissionBits = 07777;
+constexpr std::uint32_t kMaskableBits = 0777;
+
+// SFTP v3 times have whole seconds: within this time after its last change a file may change
+// again without showing it, so what is cached of it is not trusted at open.
+constexpr std::int64_t kUnseenChangeSeconds = 2;
+
+std::uint32_t access_flags(int flags) {
+  const int mode = flags & O_ACCMODE;
+  std::uint32_t out = 0;
+  if (mode == O_RDONLY || mode == O_RDWR) out |= sftp::kOpenRead;
+  if (mode == O_WRONLY || mode == O_RDWR) out |= sftp::kOpenWrite;
+  if ((flags & O_APPEND) != 0 && mode != O_RDONLY) out |= sftp::kOpenAppend;
+  return out;
+}
+
+void describe_access(OpenFile& file, int flags) {
+  const int mode = flags & O_ACCMODE;
+  file.readable = mode != O_WRONLY;
+  file.writable = mode != O_RDONLY;
+  file.append = (flags & O_APPEND) != 0;
+}
+
+}  // namespace
+
+std::shared_ptr<FileIo> Filesystem::acquire_io(const InodeRef& inode, SessionSlot* slot) {
+  const auto make = [this, &inode, slot] {
+    SessionSlot& home = slot != nullptr ? *slot : shared_.pool.pick();
+    return std::make_shared<FileIo>(shared_, home, inode);
+  };
+  return inode->acquire_io(make);
+}
+
+// Whether what this mount has cached of the file may be used by a fresh open; if not, it is
+// dropped here and in the kernel.
+OpenReply Filesystem::open_reply(const OpenFileRef& file) {
+  Inode& inode = *file->inode;
+  const AttrView view = inode.view(shared_.clock.now());
+  const std::int64_t now_s = shared_.clock.wall_now().seconds;
+  const bool may_hide_change = std::int64_t{view.attrs.mtime} + kUnseenChangeSeconds >= now_s;
+  const bool ours = file->io->clean() ? view.locally_modified : true;
+  if (may_hide_change && !ours && !shared_.options.kernel_cache) inode.new_generation();
+  OpenReply reply;
+  reply.keep_cache = inode.kernel_cache_is_current() || shared_.options.kernel_cache;
+  reply.direct_io = shared_.options.direct_io;
+  reply.handle = shared_.files.add(file);
+  return reply;
+}
+
+Outcome<OpenReply> Filesystem::open(OperationContext& op, std::uint64_t inode, int flags) {
+  const Result<InodeRef> found = find(inode);
+  if (!found) co_return fail(found.error());
+  std::shared_ptr<FileIo> io = acquire_io(*found, nullptr);
+  Result<OpenReply> reply = co_await runtime::run_on(io->home(), open_on(io, op, flags));
+  if (!reply) (*found)->release_io();
+  co_return reply;
+}
+
+Outcome<OpenReply> Filesystem::open_on(std::shared_ptr<FileIo> io, OperationContext& op,
+                                       int flags) {
+  const InodeRef inode = io->inode();
+  const bool truncate = (flags & O_TRUNC) != 0 && (flags & O_ACCMODE) != O_RDONLY;
+  if (truncate) {
+    // Nothing accepted before may arrive after the truncation.
+    const Status drained = co_await io->drain(op.cancel.get());
+    if (!drained) co_return fail(drained.error());
+  }
+  Result<ClientRef> client = co_await io->slot().session().ready(op.cancel.get());
+  if (!client) co_return fail(client.error());
+  const Result<std::string> path = shared_.inodes.path(*inode);
+  if (!path) co_return fail(path.error());
+  std::uint32_t wire_flags = access_flags(flags);
+  if (truncate) {
+    wire_flags |= sftp::kOpenTruncate;
+    inode->change_begins();
+  }
+  sftp::Call<sftp::Handle> open = (*client)->open(*path, wire_flags, sftp::Attrs());
+  const AttrToken token =
+      shared_.token(io->clean() ? Ordering::kBehindChanges : Ordering::kIndependent);
+  sftp::Call<sftp::Attrs> look = (*client)->lstat(*path);
+  const Result<sftp::Handle> handle = co_await open.until(op.cancel.get());
+  if (truncate) inode->change_ends();
+  if (!handle) {
+    inode->expire();
+    // The name has gone behind our back: ESTALE makes the kernel look it up again.
+    if (handle.error().is_sftp(sftp::kFxNoSuchFile)) co_return fail(Error::system(ESTALE));
+    const Situation situation(Attempt::kOpen, *path);
+    const Error error = co_await explain(io->slot(), handle.error(), situation, op.cancel.get());
+    co_return fail(error);
+  }
+  auto file = std::make_shared<OpenFile>();
+  file->inode = inode;
+  file->io = io;
+  file->client = *client;
+  file->handle = *handle;
+  describe_access(*file, flags);
+  const Result<sftp::Attrs> attrs = co_await look.until(op.cancel.get());
+  if (!attrs) {
+    (*client)->close(file->handle).forget();
+    co_return fail(Error::system(to_errno(attrs.error(), Attempt::kOpen)));
+  }
+  if (truncate) {
+    inode->set_size(0);
+    inode->new_generation();
+  }
+  inode->adopt(*attrs, token, shared_.options.attr_lifetime);
+  co_return open_reply(file);
+}
+
+Outcome<CreateReply> Filesystem::create(OperationContext& op, std::uint64_t parent,
+                                        std::string name, std::uint32_t mode, int flags) {
+  const Result<InodeRef> directory = find(parent);
+  if (!directory) co_return fail(directory.error());
+  const Lease lease(shared_.pool.pick());
+  co_return co_await runtime::run_on(
+      lease.loop(), create_on(lease.slot(), op, *directory, std::move(name), mode, flags));
+}
+
+Outcome<CreateReply> Filesystem::create_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
+                                           std::string name, std::uint32_t mode, int flags) {
+  const Result<std::string> path = shared_.inodes.path(*parent, name);
+  if (!path) co_return fail(path.error());
+  Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
+  if (!client) co_return fail(client.error());
+  std::uint32_t wire_flags = access_flags(flags) | sftp::kOpenCreate;
+  if ((flags & O_EXCL) != 0) wire_flags |= sftp::kOpenExclusive;
+  if ((flags & O_TRUNC) != 0) wire_flags |= sftp::kOpenTruncate;
+  sftp::Attrs initial;
+  initial.flags = sftp::kAttrPermissions;
+  initial.permissions = mode & kPermissionBits;
+  sftp::Call<sftp::Handle> open = (*client)->open(*path, wire_flags, initial);
+  const AttrToken token = shared_.token(Ordering::kBehindChanges);
+  sftp::Call<sftp::Attrs> look = (*client)->lstat(*path);
+  const Result<sftp::Handle> handle = co_await open.until(op.cancel.get());
+  parent->expire();
+  if (!handle) {
+    const Situation situation(Attempt::kCreate, *path);
+    const Error error = co_await explain(slot, handle.error(), situation, op.cancel.get());
+    co_return fail(error);
+  }
+  auto file = std::make_shared<OpenFile>();
+  file->client = *client;
+  file->handle = *handle;
+  describe_access(*file, flags);
+  Result<sftp::Attrs> attrs = co_await look.until(op.cancel.get());
+  if (!attrs) {
+    (*client)->close(file->handle).forget();
+    co_return fail(Error::system(to_errno(attrs.error(), Attempt::kOpen)));
+  }
+  // An empty file is taken for a new one: the server's umask has no say in its mode.
+  const bool masked = attrs->has(sftp::kAttrPermissions) && attrs->size == 0 &&
+                      (attrs->permissions & kMaskableBits) != (mode & kMaskableBits);
+  if (masked) {
+    const Status fixed = co_await (*client)->fsetstat(file->handle, initial).until(op.cancel.get());
+    if (fixed) {
+      attrs->permissions = (attrs->permissions & ~kMaskableBits) | (mode & kMaskableBits);
+    }
+  }
+  file->inode = enter(parent, name, *attrs, token);
+  file->io = acquire_io(file->inode, &slot);
+  CreateReply reply;
+  if (&file->io->slot() != &slot) {
+    // The file was there and is open through another session, its home.
+    (*client)->close(file->handle).forget();
+    Result<OpenReply> opened = co_await runtime::run_on(
+        file->io->home(), open_on(file->io, op, flags & ~(O_CREAT | O_EXCL)));
+    if (!opened) {
+      file->inode->release_io();
+      shared_.inodes.forget(file->inode->id(), 1);
+      co_return fail(opened.error());
+    }
+    reply.open = *opened;
+  } else {
+    reply.open = open_reply(file);
+  }
+  reply.entry = entry_reply(file->inode);
+  co_return reply;
+}
+
+Completion Filesystem::release(OperationContext& op, std::uint64_t handle) {
+  static_cast<void>(op);
+  OpenFileRef file = shared_.files.remove(handle);
+  if (!file) co_return fail(Error::system(EBADF));
+  runtime::Loop& home = file->io->home();
+  co_return co_await runtime::run_on(home, close_on(std::move(file)));
+}
+
+// Waits for what an interrupted close(2) left under way: until then the inode keeps its home.
+Completion Filesystem::close_on(OpenFileRef file) {
+  Status drained = co_await file->io->drain(nullptr);
+  file->client->close(file->handle, sftp::Queue::kBulk).forget();
+  if (file->write_error) {
+    const Result<std::string> path = shared_.inodes.path(*file->inode);
+    log_error("an error of {} was never reported to its writer: {}",
+              path ? *path : "a removed file", file->write_error->describe());
+  }
+  const InodeRef inode = file->inode;
+  file.reset();
+  inode->release_io();
+  co_return drained;
+}
+
+}  // namespace sftpfs::fs

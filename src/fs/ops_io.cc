@@ -1,0 +1,148 @@
+// Filesystem: reading, writing and what belongs to an open file's content.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "fs/ask.h"
+#include "fs/file_io.h"
+#include "fs/filesystem.h"
+#include "runtime/hop.h"
+
+namespace sftpfs::fs {
+namespace {
+
+// Copied on the server in one request: it works on nothing else of the session meanwhile.
+constexpr std::size_t kCopyBytesMax = 64 << 20;
+
+Error mapped(const Error& error, Attempt attempt) {
+  return Error::system(to_errno(error, attempt), error.message());
+}
+
+}  // namespace
+
+Outcome<ReadReply> Filesystem::read(OperationContext& op, std::uint64_t handle,
+                                    std::uint64_t offset, std::size_t size_bytes) {
+  const Result<OpenFileRef> found = find_file(handle);
+  if (!found) co_return fail(found.error());
+  const OpenFileRef& file = *found;
+  shared_.counters.reads.fetch_add(1, std::memory_order_relaxed);
+  const AttrView view = file->inode->view(shared_.clock.now());
+  const std::uint64_t file_size = view.known ? view.attrs.size : UINT64_MAX;
+  const Readahead::Plan plan =
+      file->readahead.on_read(offset, size_bytes, file_size, shared_.options.block_size_bytes,
+                              file->io->readahead_window_max(*file));
+  const std::size_t wanted =
+      view.fresh && offset < file_size
+          ? static_cast<std::size_t>(std::min<std::uint64_t>(size_bytes, file_size - offset))
+          : size_bytes;
+  ReadReply reply;
+  if (FileIo::try_cached(shared_, *file->inode, offset, wanted, reply)) {
+    shared_.counters.reads_from_cache.fetch_add(1, std::memory_order_relaxed);
+    if (plan.ahead_to > plan.ahead_from) {
+      file->io->home().post([io = file->io, file, plan] { io->fetch_ahead(file, plan); });
+    }
+    co_return Result<ReadReply>(std::move(reply));
+  }
+  Result<ReadReply> read = co_await runtime::run_on(
+      file->io->home(), file->io->read(file, offset, wanted, plan, op.cancel.get()));
+  if (!read) co_return fail(mapped(read.error(), Attempt::kRead));
+  co_return read;
+}
+
+Outcome<std::size_t> Filesystem::write(OperationContext& op, std::uint64_t handle,
+                                       std::uint64_t offset, SharedBytes data) {
+  const Result<OpenFileRef> found = find_file(handle);
+  if (!found) co_return fail(found.error());
+  const std::size_t size_bytes = data.size();
+  const OpenFileRef& file = *found;
+  const Status accepted = co_await runtime::run_on(
+      file->io->home(), file->io->write(file, offset, std::move(data), op.cancel.get()));
+  if (!accepted) co_return fail(mapped(accepted.error(), Attempt::kWrite));
+  co_return size_bytes;
+}
+
+Completion Filesystem::flush(OperationContext& op, std::uint64_t handle) {
+  const Result<OpenFileRef> found = find_file(handle);
+  if (!found) co_return fail(found.error());
+  const OpenFileRef& file = *found;
+  if (!file->writable) co_return Status();
+  const Status flushed =
+      co_await runtime::run_on(file->io->home(), file->io->flush(file, false, op.cancel.get()));
+  if (!flushed) co_return fail(mapped(flushed.error(), Attempt::kWrite));
+  co_return Status();
+}
+
+Completion Filesystem::fsync(OperationContext& op, std::uint64_t handle) {
+  const Result<OpenFileRef> found = find_file(handle);
+  if (!found) co_return fail(found.error());
+  const OpenFileRef& file = *found;
+  const Status flushed =
+      co_await runtime::run_on(file->io->home(), file->io->flush(file, true, op.cancel.get()));
+  if (!flushed) co_return fail(mapped(flushed.error(), Attempt::kWrite));
+  co_return Status();
+}
+
+// SFTP does not show holes, so a file is all data up to its end, as lseek(2) allows.
+Outcome<std::uint64_t> Filesystem::lseek(OperationContext& op, std::uint64_t inode,
+                                         std::uint64_t offset, int whence) {
+  const Result<AttrReply> attr = co_await getattr(op, inode);
+  if (!attr) co_return fail(attr.error());
+  if (whence != SEEK_DATA && whence != SEEK_HOLE) co_return fail(Error::system(EINVAL));
+  if (offset >= attr->attr.size) co_return fail(Error::system(ENXIO));
+  co_return whence == SEEK_DATA ? offset : attr->attr.size;
+}
+
+Outcome<std::size_t> Filesystem::copy_file_range(OperationContext& op, std::uint64_t from,
+                                                 std::uint64_t from_offset, std::uint64_t to,
+                                                 std::uint64_t to_offset, std::size_t size_bytes) {
+  const Result<OpenFileRef> source = find_file(from);
+  if (!source) co_return fail(source.error());
+  const Result<OpenFileRef> target = find_file(to);
+  if (!target) co_return fail(target.error());
+  // What the source's writers have accepted must be on the server before it copies.
+  const Status ready =
+      co_await runtime::run_on((*source)->io->home(), (*source)->io->drain(op.cancel.get()));
+  if (!ready) co_return fail(mapped(ready.error(), Attempt::kWrite));
+  co_return co_await runtime::run_on(
+      (*target)->io->home(), copy_on(*source, from_offset, *target, to_offset, size_bytes, op));
+}
+
+Outcome<std::size_t> Filesystem::copy_on(OpenFileRef from, std::uint64_t from_offset,
+                                         OpenFileRef to, std::uint64_t to_offset,
+                                         std::size_t size_bytes, OperationContext& op) {
+  sftp::Client& client = *to->client;
+  // EOPNOTSUPP makes the kernel copy through reads and writes.
+  if (!client.extensions().copy_data || to->append) co_return fail(Error::system(EOPNOTSUPP));
+  const AttrView source = from->inode->view(shared_.clock.now());
+  if (!source.known) co_return fail(Error::system(EOPNOTSUPP));
+  if (from_offset >= source.attrs.size) co_return std::size_t{0};
+  const std::size_t length = static_cast<std::size_t>(std::min<std::uint64_t>(
+      std::min(size_bytes, kCopyBytesMax), source.attrs.size - from_offset));
+
+  sftp::Handle source_handle = from->handle;
+  const bool extra = from->client != to->client;
+  if (extra) {
+    const Result<std::string> path = shared_.inodes.path(*from->inode);
+    if (!path) co_return fail(Error::system(EOPNOTSUPP));
+    const Result<sftp::Handle> opened =
+        co_await client.open(*path, sftp::kOpenRead, sftp::Attrs()).until(op.cancel.get());
+    if (!opened) co_return fail(Error::system(EOPNOTSUPP));
+    source_handle = *opened;
+  }
+  const Status drained = co_await to->io->drain(op.cancel.get());
+  if (!drained) co_return fail(mapped(drained.error(), Attempt::kWrite));
+  to->inode->write_begins(to_offset + length, shared_.clock.wall_now());
+  const Status copied =
+      co_await client.copy_data(source_handle, from_offset, length, to->handle, to_offset)
+          .until(op.cancel.get());
+  to->inode->change_ends();
+  to->inode->new_generation();
+  to->inode->expire();
+  if (extra) client.close(source_handle, sftp::Queue::kBulk).forget();
+  if (!copied) co_return fail(mapped(copied.error(), Attempt::kCopy));
+  co_return length;
+}
+
+}  // namespace sftpfs::fs

@@ -1,0 +1,174 @@
+// Filesystem: operations that look at names and attributes.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "fs/ask.h"
+#include "fs/diagnose.h"
+#include "fs/file_io.h"
+#include "fs/filesystem.h"
+#include "runtime/hop.h"
+
+namespace sftpfs::fs {
+namespace {
+
+constexpr std::size_t kNameMax = 255;
+
+}  // namespace
+
+Outcome<EntryReply> Filesystem::lookup(OperationContext& op, std::uint64_t parent,
+                                       std::string name) {
+  if (name.size() > kNameMax) co_return fail(Error::system(ENAMETOOLONG));
+  const Result<InodeRef> directory = find(parent);
+  if (!directory) co_return fail(directory.error());
+  const Lease lease(shared_.pool.pick());
+  co_return co_await runtime::run_on(lease.loop(),
+                                     lookup_on(lease.slot(), op, *directory, std::move(name)));
+}
+
+Outcome<EntryReply> Filesystem::lookup_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
+                                          std::string name) {
+  const Result<std::string> path = shared_.inodes.path(*parent, name);
+  if (!path) co_return fail(path.error());
+  AttrToken token;
+  auto send = [this, &path, &token](sftp::Client& client) {
+    token = shared_.token(Ordering::kIndependent);
+    return client.lstat(*path);
+  };
+  const Result<sftp::Attrs> attrs = co_await ask<sftp::Attrs>(slot, op.cancel.get(), send);
+  if (attrs) co_return entry_reply(enter(parent, name, *attrs, token));
+  if (!attrs.error().is_sftp(sftp::kFxNoSuchFile)) {
+    const Situation situation(Attempt::kLookup, *path);
+    const Error error = co_await explain(slot, attrs.error(), situation, op.cancel.get());
+    co_return fail(error);
+  }
+  shared_.inodes.remove(*parent, name);
+  EntryReply missing;
+  missing.entry_timeout_s = shared_.options.kernel_negative_timeout_s;
+  co_return missing;
+}
+
+Outcome<AttrReply> Filesystem::getattr(OperationContext& op, std::uint64_t inode) {
+  const Result<InodeRef> found = find(inode);
+  if (!found) co_return fail(found.error());
+  if ((*found)->view(shared_.clock.now()).fresh) co_return attr_reply(**found);
+  const std::shared_ptr<FileIo> io = (*found)->io();
+  if (io) {
+    co_return co_await runtime::run_on(io->home(), getattr_on(io->slot(), op, *found));
+  }
+  const Lease lease(shared_.pool.pick());
+  co_return co_await runtime::run_on(lease.loop(), getattr_on(lease.slot(), op, *found));
+}
+
+Outcome<AttrReply> Filesystem::getattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode) {
+  const Result<std::string> path = shared_.inodes.path(*inode);
+  if (!path) co_return co_await getattr_unnamed(op, inode, path.error());
+  AttrToken token;
+  const bool root = inode->id() == kRootInode;
+  auto send = [this, root, &path, &token](sftp::Client& client) {
+    token = shared_.token(Ordering::kIndependent);
+    // The mounted directory itself may be a link on the server.
+    return root ? client.stat(*path) : client.lstat(*path);
+  };
+  const Result<sftp::Attrs> attrs = co_await ask<sftp::Attrs>(slot, op.cancel.get(), send);
+  if (!attrs) {
+    const int code = to_errno(attrs.error(), Attempt::kLookup);
+    co_return fail(Error::system(code));
+  }
+  if (attrs->has(sftp::kAttrPermissions) && (attrs->permissions & S_IFMT) != inode->type()) {
+    // Another object has taken the name; the kernel looks the name up again.
+    co_return fail(Error::system(ESTALE));
+  }
+  inode->adopt(*attrs, token, shared_.options.attr_lifetime);
+  co_return attr_reply(*inode);
+}
+
+// A removed file that is still open can only be asked for by its handle.
+Outcome<AttrReply> Filesystem::getattr_unnamed(OperationContext& op, InodeRef inode,
+                                               Error no_name) {
+  OpenFileRef open_file;
+  for (const OpenFileRef& file : shared_.files.all()) {
+    if (file->inode == inode) open_file = file;
+  }
+  if (open_file == nullptr) co_return fail(no_name);
+  co_return co_await runtime::run_on(open_file->io->home(), getattr_by_handle(op, open_file));
+}
+
+Outcome<AttrReply> Filesystem::getattr_by_handle(OperationContext& op, OpenFileRef file) {
+  file->io->send_gathered();
+  const AttrToken token = shared_.token(Ordering::kBehindChanges);
+  sftp::Call<sftp::Attrs> call = file->client->fstat(file->handle, file->io->queue());
+  const Result<sftp::Attrs> attrs = co_await call.until(op.cancel.get());
+  if (!attrs) co_return fail(Error::system(to_errno(attrs.error(), Attempt::kRead)));
+  file->inode->adopt(*attrs, token, shared_.options.attr_lifetime);
+  AttrReply reply = attr_reply(*file->inode);
+  reply.attr.nlink = 0;
+  co_return reply;
+}
+
+// Only without default_permissions: then whoever may use the mount has the rights of the remote
+// user, and the server decides. Executing is decided here, by the kernel's own rule that somebody
+// must be allowed to.
+Completion Filesystem::access(OperationContext& op, std::uint64_t inode, int mask) {
+  const Result<AttrReply> attr = co_await getattr(op, inode);
+  if (!attr) co_return fail(attr.error());
+  const bool executable = (attr->attr.mode & 0111U) != 0;
+  if ((mask & X_OK) != 0 && S_ISREG(attr->attr.mode) && !executable) {
+    co_return fail(Error::system(EACCES));
+  }
+  co_return Status();
+}
+
+Outcome<std::string> Filesystem::readlink(OperationContext& op, std::uint64_t inode) {
+  const Result<InodeRef> found = find(inode);
+  if (!found) co_return fail(found.error());
+  const Lease lease(shared_.pool.pick());
+  co_return co_await runtime::run_on(lease.loop(), readlink_on(lease.slot(), op, *found));
+}
+
+Outcome<std::string> Filesystem::readlink_on(SessionSlot& slot, OperationContext& op,
+                                             InodeRef inode) {
+  const Result<std::string> path = shared_.inodes.path(*inode);
+  if (!path) co_return fail(path.error());
+  auto send = [&path](sftp::Client& client) { return client.readlink(*path); };
+  const Result<std::string> target = co_await ask<std::string>(slot, op.cancel.get(), send);
+  if (!target) co_return fail(Error::system(to_errno(target.error(), Attempt::kReadLink)));
+  // A link cannot be empty or hold a NUL; a server that says so is not believed.
+  if (target->empty() || target->find('\0') != std::string::npos) {
+    co_return fail(Error::system(EIO));
+  }
+  co_return *target;
+}
+
+Outcome<StatFsReply> Filesystem::statfs(OperationContext& op) {
+  const Lease lease(shared_.pool.pick());
+  co_return co_await runtime::run_on(lease.loop(), statfs_on(lease.slot(), op));
+}
+
+Outcome<StatFsReply> Filesystem::statfs_on(SessionSlot& slot, OperationContext& op) {
+  const std::string path = shared_.inodes.root_path();
+  auto send = [&path](sftp::Client& client) { return client.statvfs(path); };
+  const Result<sftp::StatVfs> space = co_await ask<sftp::StatVfs>(slot, op.cancel.get(), send);
+  StatFsReply reply;
+  if (!space && space.error().is(ErrorCode::kUnsupported)) {
+    // Unknown is shown as plenty: zero would make installers refuse to write.
+    constexpr std::uint64_t kPlentyBlocks = std::uint64_t{1} << 28;
+    reply.block_size = reply.fragment_size = 4096;
+    reply.blocks = reply.blocks_free = reply.blocks_available = kPlentyBlocks;
+    reply.files = reply.files_free = kPlentyBlocks;
+    co_return reply;
+  }
+  if (!space) co_return fail(Error::system(to_errno(space.error(), Attempt::kStatFs)));
+  reply.block_size = space->block_size;
+  reply.fragment_size = space->fragment_size != 0 ? space->fragment_size : space->block_size;
+  reply.blocks = space->blocks;
+  reply.blocks_free = space->blocks_free;
+  reply.blocks_available = space->blocks_available;
+  reply.files = space->files;
+  reply.files_free = space->files_free;
+  reply.name_max = space->name_max != 0 ? space->name_max : kNameMax;
+  co_return reply;
+}
+
+}  // namespace sftpfs::fs

@@ -1,0 +1,52 @@
+// What a mount was asked to do, as far as the file system is concerned. app/ fills it.
+//
+// Threads: immutable after start.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+
+namespace sftpfs::fs {
+
+struct Options {
+  // The directory on the server that is shown; empty: the login directory.
+  std::string remote_directory;
+
+  // Shown in place of the server's values.
+  std::optional<std::uint32_t> uid;
+  std::optional<std::uint32_t> gid;
+  std::optional<std::uint32_t> umask;
+
+  // Worker threads and sessions in all; there is at least one session for each worker.
+  unsigned workers = 1;
+  unsigned max_conns = 4;
+
+  std::size_t cache_size_bytes = 64 << 20;
+  std::size_t block_size_bytes = 128 << 10;
+  // Upper bounds; what is used follows the measured bandwidth-delay product.
+  std::size_t readahead_bytes_max = 32 << 20;
+  std::size_t dirty_bytes_max = 64 << 20;
+
+  // How long attributes are believed here, and how long the kernel may keep them and names.
+  Duration attr_lifetime = std::chrono::seconds(3);
+  double kernel_attr_timeout_s = 1.0;
+  double kernel_entry_timeout_s = 1.0;
+  double kernel_negative_timeout_s = 0.0;
+
+  bool direct_io = false;     // no page cache
+  bool kernel_cache = false;  // never drop the page cache at open
+  bool sync_writes = false;   // write(2) waits for the server
+
+  // Liveness of a silent session.
+  Duration ping_interval = std::chrono::seconds(15);
+  unsigned ping_count_max = 3;
+  // How long unsent data may take to reach the server at unmount.
+  Duration drain_timeout = std::chrono::seconds(30);
+};
+
+}  // namespace sftpfs::fs

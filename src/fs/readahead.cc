@@ -1,0 +1,56 @@
+// See readahead.h.
+#include "fs/readahead.h"
+
+#include <algorithm>
+
+namespace sftpfs::fs {
+namespace {
+
+// How far out of order the reads of one stream may arrive: two kernel windows and their workers.
+constexpr std::uint64_t kSlackBytes = 512 * 1024;
+
+}  // namespace
+
+Readahead::Plan Readahead::on_read(std::uint64_t offset, std::size_t size_bytes,
+                                   std::uint64_t file_size, std::size_t block_size_bytes,
+                                   std::size_t window_bytes_max) {
+  const MutexLock lock(mutex_);
+  const std::uint64_t end = offset + size_bytes;
+  const bool close = state_ == State::kNew
+                         ? offset == 0
+                         : offset <= expected_ + kSlackBytes && end + kSlackBytes >= expected_;
+  // A stream may come back to a place close behind it once; a jump forgets the stream.
+  if (!close) {
+    state_ = State::kRandom;
+    expected_ = end;
+    fetched_to_ = 0;
+    window_bytes_ = 0;
+    return {};
+  }
+  // Rereading the same place over and over is no stream.
+  const bool advances = end > expected_;
+  expected_ = std::max(expected_, end);
+  if (state_ == State::kNew || state_ == State::kRandom) {
+    state_ = State::kProbing;
+    return Plan{true, 0, 0};
+  }
+  if (!advances) return Plan{true, 0, 0};
+  if (state_ == State::kProbing) {
+    state_ = State::kStreaming;
+    window_bytes_ = 2 * block_size_bytes;
+    fetched_to_ = end;
+  }
+  window_bytes_ = std::min(window_bytes_, window_bytes_max);
+  // Fetch on when half of the window is used up, so that requests go out in groups.
+  const std::uint64_t target = std::min(expected_ + window_bytes_, file_size);
+  if (fetched_to_ < expected_) fetched_to_ = expected_;
+  if (fetched_to_ > expected_ + window_bytes_ / 2 || fetched_to_ >= target) {
+    return Plan{true, 0, 0};
+  }
+  const Plan plan{true, fetched_to_, target};
+  fetched_to_ = target;
+  window_bytes_ = std::min(2 * window_bytes_, window_bytes_max);
+  return plan;
+}
+
+}  // namespace sftpfs::fs

@@ -1,0 +1,66 @@
+// Shared: what all workers of one mount have in common, and the order of locks.
+//
+// Ownership: one per mount, made by MountedFilesystem's owner; outlives workers and operations.
+// Threads:   each member says so itself.
+//
+// Lock order, for the whole of src/: take a lock only while holding locks further left.
+//   InodeTable -> Inode -> Readahead -> HandleTable -> cache shard -> Cancel -> Loop mailbox
+// Never two of one kind, none across a suspension, none while calling into sftp/ or libfuse.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+
+#include "base/clock.h"
+#include "cache/block_cache.h"
+#include "fs/inode_table.h"
+#include "fs/open_file.h"
+#include "fs/options.h"
+#include "fs/worker.h"
+
+namespace sftpfs::fs {
+
+class DirectoryStream;
+
+// Counts of operations, for statistics; relaxed atomics, summed by nobody.
+struct Counters {
+  std::atomic<std::uint64_t> reads{0};
+  std::atomic<std::uint64_t> reads_from_cache{0};
+  std::atomic<std::uint64_t> reads_around_cache{0};  // the cache said Busy
+  std::atomic<std::uint64_t> readahead_dropped{0};   // the cache said Busy
+  std::atomic<std::uint64_t> writes{0};
+  std::atomic<std::uint64_t> writes_sent{0};  // SFTP WRITEs' worth of coalesced extents
+  std::atomic<std::uint64_t> write_errors{0};
+};
+
+struct Shared {
+  Shared(const Options& chosen, const Clock& the_clock,
+         std::shared_ptr<runtime::Connector> connector)
+      : options(chosen),
+        clock(the_clock),
+        cache(cache_config(chosen)),
+        pool(chosen, the_clock, std::move(connector)) {}
+
+  static cache::CacheConfig cache_config(const Options& options) {
+    cache::CacheConfig config;
+    config.slot_size_bytes = options.block_size_bytes;
+    config.slot_count =
+        std::max<std::size_t>(options.cache_size_bytes / options.block_size_bytes, 1);
+    return config;
+  }
+
+  AttrToken token(Ordering ordering) { return inodes.token(ordering, clock.now()); }
+
+  const Options options;
+  const Clock& clock;
+  InodeTable inodes;
+  cache::BlockCache cache;
+  HandleTable<OpenFile> files;
+  HandleTable<DirectoryStream> directories;
+  Counters counters;
+  SessionPool pool;
+};
+
+}  // namespace sftpfs::fs

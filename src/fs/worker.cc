@@ -1,0 +1,147 @@
+// See worker.h.
+#include "fs/worker.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <future>
+
+#include "base/log.h"
+
+namespace sftpfs::fs {
+namespace {
+
+// Users of the least loaded session at which a further one is worth its handshake.
+constexpr unsigned kGrowAtUsers = 2;
+
+sftp::SessionOptions session_options(const Options& options, unsigned index) {
+  sftp::SessionOptions session;
+  session.label = "session " + std::to_string(index);
+  session.ping_interval = options.ping_interval;
+  session.missed_pings_max = static_cast<int>(options.ping_count_max);
+  session.seed = index + 1;
+  return session;
+}
+
+runtime::Task<void> wait_until_ready(std::shared_ptr<sftp::Session> session) {
+  // Failures are the session's to log and to retry; nobody waits for this.
+  const Result<ClientRef> client = co_await session->ready(nullptr);
+  static_cast<void>(client);
+}
+
+}  // namespace
+
+Worker::Worker(unsigned index, const Clock& clock, std::size_t dirty_bytes_max)
+    : index_(index), loop_(clock), dirty_bytes_(dirty_bytes_max) {}
+
+Worker::~Worker() { stop_and_join(); }
+
+void Worker::start() {
+  thread_ = std::thread([this] { loop_.run(); });
+  const std::string name = "sftpfs-w" + std::to_string(index_);
+  pthread_setname_np(thread_.native_handle(), name.c_str());
+}
+
+void Worker::stop_and_join() {
+  if (!thread_.joinable()) return;
+  loop_.stop();
+  thread_.join();
+}
+
+SessionSlot::SessionSlot(Worker& worker, unsigned index,
+                         std::shared_ptr<runtime::Connector> connector,
+                         const sftp::SessionOptions& options)
+    : worker_(worker),
+      index_(index),
+      session_(sftp::Session::create(worker.loop(), std::move(connector), options)) {
+  session_->on_state_change([this](sftp::SessionState state) {
+    const bool ready = state == sftp::SessionState::kReady;
+    if (ready) opened_once_.store(true, std::memory_order_release);
+    ready_.store(ready, std::memory_order_release);
+  });
+}
+
+runtime::Task<Status> SessionSlot::adopt(std::unique_ptr<runtime::ByteStream> stream,
+                                         runtime::Cancel* cancel) {
+  Result<std::unique_ptr<sftp::Client>> client =
+      co_await sftp::Client::start(std::move(stream), cancel);
+  if (!client) co_return fail(client.error());
+  session_->adopt(std::move(*client));
+  co_return Status();
+}
+
+void SessionSlot::open() { runtime::spawn(wait_until_ready(session_)); }
+
+SessionPool::SessionPool(const Options& options, const Clock& clock,
+                         std::shared_ptr<runtime::Connector> connector)
+    : connector_(std::move(connector)) {
+  const unsigned sessions = std::max(1U, options.max_conns);
+  const unsigned workers = std::clamp(options.workers, 1U, sessions);
+  for (unsigned i = 0; i < workers; ++i) {
+    workers_.push_back(std::make_unique<Worker>(i, clock, options.dirty_bytes_max / workers));
+  }
+  for (unsigned i = 0; i < sessions; ++i) {
+    slots_.push_back(std::make_unique<SessionSlot>(*workers_[i % workers], i, connector_,
+                                                   session_options(options, i)));
+  }
+}
+
+SessionPool::~SessionPool() { stop(); }
+
+SessionSlot& SessionPool::pick() {
+  SessionSlot* best = nullptr;
+  unsigned best_score = 0;
+  for (const std::unique_ptr<SessionSlot>& slot : slots_) {
+    if (!slot->ready()) continue;
+    // A hop costs less than waiting behind one more user.
+    const unsigned away = &slot->loop() == runtime::Loop::current() ? 0U : 1U;
+    const unsigned score = 2 * slot->users() + away;
+    if (best == nullptr || score < best_score) {
+      best = slot.get();
+      best_score = score;
+    }
+  }
+  if (best == nullptr) return first_slot();  // waits for its reconnection
+  if (best_score >= 2 * kGrowAtUsers) maybe_grow();
+  return *best;
+}
+
+void SessionPool::maybe_grow() {
+  if (!connector_->can_clone()) return;
+  for (const std::unique_ptr<SessionSlot>& slot : slots_) {
+    if (slot->opened_once()) continue;
+    if (slot->asked_to_open_.exchange(true, std::memory_order_acq_rel)) {
+      return;  // one is being opened: one at a time
+    }
+    SessionSlot* raw = slot.get();
+    slot->loop().post([raw] { raw->open(); });
+    return;
+  }
+}
+
+void SessionPool::start_threads() {
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->start();
+  started_ = true;
+}
+
+void SessionPool::close_sessions() {
+  if (!started_) return;
+  // A session dies on its own loop, before the loop stops.
+  for (const std::unique_ptr<SessionSlot>& slot : slots_) {
+    std::promise<void> closed;
+    slot->loop().post([&slot, &closed] {
+      slot->session().close();
+      closed.set_value();
+    });
+    closed.get_future().wait();
+  }
+}
+
+void SessionPool::stop() {
+  if (!started_) return;
+  close_sessions();
+  started_ = false;
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->stop_and_join();
+}
+
+}  // namespace sftpfs::fs
