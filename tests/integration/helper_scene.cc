@@ -36,14 +36,21 @@ HelperScene::~HelperScene() {
   ::umount2(sbin_.c_str(), MNT_DETACH);
 }
 
-// Links to everything that was there, seen through a second mount of it, and the helpers.
+// Links to everything that was there, seen through a second mount of it, and the helpers. What was
+// a link itself is followed first: it may be a relative one.
 void HelperScene::cover_sbin() {
   const std::string original = directory_.make_dir("sbin_original");
   const std::string cover = directory_.make_dir("sbin");
   must(::mount(sbin_.c_str(), original.c_str(), nullptr, MS_BIND, nullptr), "bind " + sbin_);
   for (const auto& entry : std::filesystem::directory_iterator(original)) {
     const std::string name = entry.path().filename().string();
-    std::filesystem::create_symlink(original + "/" + name, cover + "/" + name);
+    std::error_code dangling;
+    std::string target = std::filesystem::canonical(sbin_ + "/" + name, dangling).string();
+    if (dangling) continue;
+    if (target.compare(0, sbin_.size() + 1, sbin_ + "/") == 0) {
+      target.replace(0, sbin_.size(), original);
+    }
+    std::filesystem::create_symlink(target, cover + "/" + name);
   }
   if (!mount_program_is_foreign()) {
     for (const char* helper : {"mount.sftpfs", "mount.fuse.sftpfs"}) {
@@ -59,8 +66,10 @@ std::string HelperScene::type() {
                                     : "sftpfs";
 }
 
-std::string HelperScene::words(const std::vector<std::string>& extra) const {
+std::string HelperScene::words(const std::vector<std::string>& extra,
+                               const std::string& identity_file) const {
   MountOptions options;
+  options.identity_file = identity_file;
   options.extra = extra;
   return join_words(mount_words(server_, options));
 }

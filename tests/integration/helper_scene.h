@@ -29,8 +29,9 @@ class HelperScene {
   std::string file(const std::string& name) const { return directory_.file(name); }
   // The type of the programme under test for mount -t: "sftpfs".
   static std::string type();
-  // "-o" for this server.
-  std::string words(const std::vector<std::string>& extra = {}) const;
+  // "-o" for this server; `identity_file` stands in for the key that it knows.
+  std::string words(const std::vector<std::string>& extra = {},
+                    const std::string& identity_file = {}) const;
   std::string source() const { return server_.source(server_.root()); }
 
   // Runs a programme; daemons it starts are remembered as the scene's.

@@ -89,7 +89,9 @@ TEST_P(Lifecycle, SigtermStoresWhatWasWritten) {
   }
   EXPECT_EQ(mount->wait_gone(), "") << mount->log();
   std::ifstream stored(server_.root() + "/data");
-  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(stored), {}), text);
+  const std::string arrived(std::istreambuf_iterator<char>(stored), {});
+  EXPECT_EQ(arrived.size(), text.size());
+  EXPECT_TRUE(arrived == text);
 }
 
 TEST_P(Lifecycle, AKilledDaemonCanBeMountedOver) {
