@@ -28,6 +28,7 @@ Service::Service(const Config& config, const fs::Options& fs_options,
 Service::~Service() {
   if (mount_) mount_->unmount();
   shared_.pool.stop();
+  filesystem_.discard_handles();
 }
 
 Status Service::connect(ssh::Prompter& prompter) {

@@ -1,4 +1,4 @@
-// Signals as events: SIGTERM, SIGINT and SIGHUP arrive on a loop instead of anywhere.
+// Signals as events: SIGTERM, SIGINT, SIGHUP and SIGUSR1 arrive on a loop instead of anywhere.
 //
 // Ownership: the wiring owns one SignalMask for its whole life, and one SignalWatcher.
 // Threads:   SignalMask before other threads start (they inherit it), destroyed after they ended;
@@ -16,7 +16,7 @@
 
 namespace sftpfs::app {
 
-// Blocks the three, ignores SIGPIPE (writing to a lost connection is an error, not an end), and
+// Blocks them, ignores SIGPIPE (writing to a lost connection is an error, not an end), and
 // restores both.
 class SignalMask {
  public:

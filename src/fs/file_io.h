@@ -94,6 +94,7 @@ class FileIo : public std::enable_shared_from_this<FileIo> {
   void send(OpenFileRef file, std::uint64_t offset, SharedBytes data, std::size_t pieces);
   static runtime::Task<void> write_out(std::shared_ptr<FileIo> self, OpenFileRef file,
                                        std::uint64_t offset, SharedBytes data, std::size_t pieces);
+  runtime::Task<Error> failed(Error error, std::uint64_t offset, std::size_t size_bytes);
   void doom_blocks(std::uint64_t from, std::uint64_t to, std::uint64_t old_size);
   std::size_t gather_bytes_max(const OpenFile& file) const;
 

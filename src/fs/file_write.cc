@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "fs/diagnose.h"
 #include "fs/file_io.h"
 
 namespace sftpfs::fs {
@@ -95,12 +96,8 @@ runtime::Task<void> FileIo::write_out(std::shared_ptr<FileIo> self, OpenFileRef 
   sftp::Call<void> call = file->client->write(file->handle, offset, std::move(data));
   const Status status = co_await call;
   if (!status) {
-    self->shared_.counters.write_errors.fetch_add(1, std::memory_order_relaxed);
-    const Result<std::string> path = self->shared_.inodes.path(*self->inode_);
-    log_error("write of {} bytes at {} to {} failed: {}", size_bytes, offset,
-              path ? *path : "a removed file", status.error().describe());
-    if (!file->write_error) file->write_error = status.error();
-    self->inode_->expire();
+    const Error why = co_await self->failed(status.error(), offset, size_bytes);
+    if (!file->write_error) file->write_error = why;
   }
   for (std::size_t i = 0; i < pieces; ++i) self->inode_->change_ends();
   self->slot_.worker().dirty_bytes().release(size_bytes);
@@ -108,6 +105,21 @@ runtime::Task<void> FileIo::write_out(std::shared_ptr<FileIo> self, OpenFileRef 
   ++self->completed_;
   if (self->in_flight_ == 0) self->send_gathered();
   self->progress_.notify_all();
+}
+
+// Logs it where it is known and finds out whether the disk is full.
+runtime::Task<Error> FileIo::failed(Error error, std::uint64_t offset, std::size_t size_bytes) {
+  shared_.counters.write_errors.fetch_add(1, std::memory_order_relaxed);
+  inode_->expire();
+  const Result<std::string> path = shared_.inodes.path(*inode_);
+  const Situation situation(Attempt::kWrite, path ? *path : shared_.inodes.root_path());
+  if (error.is(ErrorCode::kSftpStatus)) {
+    const Error why = co_await explain(slot_, error, situation, nullptr);
+    error = why;
+  }
+  log_error("write of {} bytes at {} to {} failed: {}", size_bytes, offset,
+            path ? *path : "a removed file", error.describe());
+  co_return error;
 }
 
 void FileIo::doom_blocks(std::uint64_t from, std::uint64_t to, std::uint64_t old_size) {

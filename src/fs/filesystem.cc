@@ -19,6 +19,14 @@ constexpr std::uint32_t kBlockBytes = 512;
 // What a server means that sends no permissions.
 constexpr std::uint32_t kModeUnknown = S_IFREG | 0600;
 
+// All of the allowance is free only when nothing is under way.
+runtime::Task<Status> wait_until_clean(Worker& worker, runtime::Cancel* cancel) {
+  const std::size_t everything = worker.dirty_bytes().capacity();
+  const Status clean = co_await worker.dirty_bytes().acquire(everything, cancel);
+  if (clean) worker.dirty_bytes().release(everything);
+  co_return clean;
+}
+
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace
@@ -130,7 +138,21 @@ Completion Filesystem::drain(OperationContext& op) {
       result = flushed;
     }
   }
+  // Files whose close(2) was interrupted are no longer among the open ones, but their bytes count.
+  for (const std::unique_ptr<Worker>& worker : shared_.pool.workers()) {
+    const Status clean = co_await runtime::run_on(
+        worker->loop(), wait_until_clean(*worker, op.cancel.get()));
+    if (!clean) {
+      log_error("{} bytes did not reach the server", worker->dirty_bytes().in_use());
+      result = clean;
+    }
+  }
   co_return result;
+}
+
+void Filesystem::discard_handles() {
+  for (const OpenFileRef& file : shared_.files.take_all()) file->inode->release_io();
+  shared_.directories.take_all();
 }
 
 }  // namespace sftpfs::fs

@@ -49,8 +49,10 @@ class Filesystem {
   // Before the mount: resolves Options::remote_directory on the first session and makes sure it
   // is a directory.
   Completion start(OperationContext& op);
-  // At the end: waits until all accepted bytes are on the server, then closes all handles.
+  // At the end: waits until all accepted bytes are on the server; names in the log what is not.
   Completion drain(OperationContext& op);
+  // Forgets handles that nobody will release any more; when no worker runs.
+  void discard_handles();
 
   // Names (ops_lookup.cc, ops_namespace.cc)
   Outcome<EntryReply> lookup(OperationContext& op, std::uint64_t parent, std::string name);

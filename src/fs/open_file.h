@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "base/error.h"
 #include "base/thread_annotations.h"
@@ -65,6 +66,12 @@ class HandleTable {
     const MutexLock lock(mutex_);
     std::vector<std::shared_ptr<T>> objects;
     for (const auto& [id, object] : objects_) objects.push_back(object);
+    return objects;
+  }
+  std::vector<std::shared_ptr<T>> take_all() {
+    std::vector<std::shared_ptr<T>> objects = all();
+    const MutexLock lock(mutex_);
+    objects_.clear();
     return objects;
   }
   std::size_t size() const {
