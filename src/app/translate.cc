@@ -137,6 +137,7 @@ fs::Options fs_options(const Config& config, unsigned cores) {
     out.ping_interval = std::chrono::seconds(*config.server_alive_interval_s);
   }
   if (config.server_alive_count_max) out.ping_count_max = *config.server_alive_count_max;
+  if (config.soft) out.operation_timeout = seconds(config.timeo_s);
   out.drain_timeout = config.umount_timeout;
   return out;
 }

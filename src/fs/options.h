@@ -42,6 +42,9 @@ struct Options {
   bool kernel_cache = false;  // never drop the page cache at open
   bool sync_writes = false;   // write(2) waits for the server
 
+  // Soft mounts: how long an operation may take before it fails with ETIMEDOUT.
+  std::optional<Duration> operation_timeout;
+
   // Liveness of a silent session.
   Duration ping_interval = std::chrono::seconds(15);
   unsigned ping_count_max = 3;

@@ -58,11 +58,20 @@ struct stat to_stat(const fs::FileAttr& attr) {
 }
 
 Operation::Operation(fuse_req_t request, Channel& channel)
-    : request_(request), channel_(channel), position_(channel.enter(*this)) {
+    : request_(request),
+      channel_(channel),
+      deadline_(channel.loop()),
+      position_(channel.enter(*this)) {
   const fuse_ctx* caller = fuse_req_ctx(request);
   context_.uid = caller->uid;
   context_.gid = caller->gid;
   context_.pid = static_cast<std::uint32_t>(caller->pid);
+  const std::optional<Duration>& timeout = filesystem().shared().options.operation_timeout;
+  if (timeout) {
+    deadline_.start_after(*timeout, [cancel = context_.cancel] {
+      cancel->cancel(runtime::CancelReason::kTimedOut);
+    });
+  }
   // Called at once if the INTERRUPT has overtaken the request.
   fuse_req_interrupt_func(request, on_interrupt, context_.cancel.get());
 }

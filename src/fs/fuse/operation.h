@@ -12,6 +12,7 @@
 
 #include "fs/filesystem.h"
 #include "fs/fuse/fuse_api.h"
+#include "runtime/loop.h"
 
 namespace sftpfs::fuse {
 
@@ -50,6 +51,7 @@ class Operation {
   fuse_req_t request_;
   Channel& channel_;
   fs::OperationContext context_;
+  runtime::Timer deadline_;  // of soft mounts
   std::list<Operation*>::iterator position_;
 };
 
