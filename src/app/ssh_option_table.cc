@@ -9,7 +9,6 @@ using enum Section;
 using enum Support;
 
 constexpr std::uint64_t kPortMax = 65535;
-constexpr std::uint64_t kSecondsMax = 1'000'000'000;
 constexpr std::uint64_t kAliveCountMax = 1'000'000;
 
 // clang-format off
