@@ -100,7 +100,7 @@ struct Config {
   std::uint64_t cache_size_bytes = 64 << 20;
   std::uint64_t block_size_bytes = 128 << 10;
   std::uint64_t readahead_bytes_max = 32 << 20;
-  std::uint64_t dirty_bytes_max = 64 << 20;
+  std::uint64_t dirty_bytes_max = 16 << 20;
   double entry_timeout_s = 1;
   double attr_timeout_s = 1;
   double negative_timeout_s = 0;

@@ -68,7 +68,7 @@ constexpr OptionRow kRows[] = {
     {"cache_size", "SIZE", kCaching, kFull, store_within<&Config::cache_size_bytes, parse_size, 1, kCacheSizeMax>, "memory for file contents, for example 512M (default: 64M)"},
     {"block_size", "SIZE", kCaching, kFull, set_block_size, "a power of two, 4K to 4M (default: 128K)"},
     {"max_readahead", "SIZE", kCaching, kFull, store_within<&Config::readahead_bytes_max, parse_size, 0, kBytesInFlightMax>, "read at most this far ahead (default: 32M)"},
-    {"max_dirty", "SIZE", kCaching, kFull, store_within<&Config::dirty_bytes_max, parse_size, kBytesInFlightMin, kBytesInFlightMax>, "unsent data before write(2) waits (default: 64M)"},
+    {"max_dirty", "SIZE", kCaching, kFull, store_within<&Config::dirty_bytes_max, parse_size, kBytesInFlightMin, kBytesInFlightMax>, "unsent data before write(2) waits (default: 16M)"},
     {"sshfs_sync", "", kCaching, kFull, assign<&Config::sync_writes, true>, "every write(2) waits for the server"},
     {"entry_timeout", "SECONDS", kCaching, kFull, store<&Config::entry_timeout_s, parse_seconds>, "how long the kernel keeps names (default: 1)"},
     {"attr_timeout", "SECONDS", kCaching, kFull, store<&Config::attr_timeout_s, parse_seconds>, "how long the kernel keeps attributes (default: 1)"},

@@ -13,6 +13,7 @@
 // is latched in the OpenFile. Copies live until the acknowledgement.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -46,7 +47,10 @@ class FileIo : public std::enable_shared_from_this<FileIo> {
                                         runtime::Cancel* cancel);
   // Starts loading the blocks that a plan asks for; never waits.
   void fetch_ahead(const OpenFileRef& file, Readahead::Plan plan);
-  std::size_t readahead_window_max(const OpenFile& file) const;
+  // How far to read ahead at most; follows the link's bandwidth-delay product. Any thread.
+  std::size_t readahead_window_max() const {
+    return readahead_window_max_.load(std::memory_order_relaxed);
+  }
 
   // Writing -------------------------------------------------------------------------------------
   // Accepts `data`; waits only for room among the unacknowledged bytes.
@@ -85,6 +89,8 @@ class FileIo : public std::enable_shared_from_this<FileIo> {
   void start_load(const OpenFileRef& file, const cache::BlockKey& key, cache::Load load);
   static runtime::Task<void> fill(std::shared_ptr<FileIo> self, OpenFileRef file,
                                   cache::BlockKey key, cache::Load load);
+  // Adapts windows to what the client has measured.
+  void follow_link(sftp::Client& client);
   // Where the file is believed to end; the end of a short answer there needs no second request.
   std::uint64_t known_size() const;
 
@@ -101,6 +107,8 @@ class FileIo : public std::enable_shared_from_this<FileIo> {
   Shared& shared_;
   SessionSlot& slot_;
   const InodeRef inode_;
+  std::atomic<std::size_t> readahead_window_max_;
+  std::size_t receive_window_bytes_ = 0;  // as last asked for
 
   std::optional<Gathering> gathering_;
   std::size_t in_flight_ = 0;  // extents

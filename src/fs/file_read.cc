@@ -12,9 +12,15 @@
 namespace sftpfs::fs {
 namespace {
 
-constexpr std::size_t kWindowMinBytes = 1 << 20;
-// Until the link is measured.
-constexpr std::size_t kWindowUnknownBytes = 4 << 20;
+constexpr std::size_t kWindowMinBytes = 2 << 20;
+constexpr std::size_t kDirtyMinBytes = 4 << 20;
+
+// Twice the bandwidth-delay product: the measured rate can only grow if more is under way than it
+// needs.
+std::size_t in_flight_bytes(Duration round_trip, std::uint64_t bytes_per_s) {
+  const double round_trip_s = std::chrono::duration<double>(round_trip).count();
+  return static_cast<std::size_t>(2 * round_trip_s * static_cast<double>(bytes_per_s));
+}
 
 // The part of a block's bytes that a read of [offset, offset + size) wants.
 ByteSpan slice(ByteSpan block, std::uint64_t block_start, std::uint64_t offset,
@@ -55,23 +61,29 @@ std::uint64_t FileIo::known_size() const {
   return view.known ? view.attrs.size : UINT64_MAX;
 }
 
-std::size_t FileIo::readahead_window_max(const OpenFile& file) const {
-  const sftp::LinkEstimate link = file.client->link();
-  const double round_trip_s = std::chrono::duration<double>(link.round_trip).count();
-  std::size_t window = kWindowUnknownBytes;
-  if (round_trip_s > 0 && link.receive_bytes_per_s > 0) {
-    window =
-        static_cast<std::size_t>(2 * round_trip_s * static_cast<double>(link.receive_bytes_per_s));
+void FileIo::follow_link(sftp::Client& client) {
+  const sftp::LinkEstimate link = client.link();
+  const Options& options = shared_.options;
+  const std::size_t share_of_cache = options.cache_size_bytes / 2;
+  const std::size_t wanted = in_flight_bytes(link.round_trip, link.receive_bytes_per_s);
+  const std::size_t window =
+      std::min({std::max(wanted, kWindowMinBytes), options.readahead_bytes_max, share_of_cache});
+  readahead_window_max_.store(window, std::memory_order_relaxed);
+  // The server may send what is asked for without waiting for us to make room.
+  if (window > receive_window_bytes_) {
+    receive_window_bytes_ = window;
+    client.set_receive_window(2 * window);
   }
-  const std::size_t share_of_cache = shared_.options.cache_size_bytes / 2;
-  window = std::min({window, shared_.options.readahead_bytes_max, share_of_cache});
-  return std::max(window, std::min(kWindowMinBytes, share_of_cache));
+  const std::size_t sent = in_flight_bytes(link.round_trip, link.send_bytes_per_s);
+  const std::size_t dirty_max = options.dirty_bytes_max / shared_.pool.workers().size();
+  slot_.worker().dirty_bytes().set_capacity(std::min(std::max(sent, kDirtyMinBytes), dirty_max));
 }
 
 runtime::Task<Result<ReadReply>> FileIo::read(OpenFileRef file, std::uint64_t offset,
                                               std::size_t size_bytes, Readahead::Plan plan,
                                               runtime::Cancel* cancel) {
   send_gathered();
+  follow_link(*file->client);
   ReadReply reply;
   if (!plan.sequential) {
     const Status status = co_await read_around(file, offset, size_bytes, reply, cancel);
@@ -154,6 +166,8 @@ runtime::Task<void> FileIo::fill(std::shared_ptr<FileIo> self, OpenFileRef file,
 }
 
 void FileIo::fetch_ahead(const OpenFileRef& file, Readahead::Plan plan) {
+  if (plan.ahead_to <= plan.ahead_from) return;
+  follow_link(*file->client);
   load_range(file, plan.ahead_from, plan.ahead_to, cache::Access::kReadahead);
 }
 

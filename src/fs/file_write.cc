@@ -14,10 +14,16 @@ namespace {
 // request header it saves.
 constexpr std::size_t kGatherBelowBytes = 64 * 1024;
 
+// Until a read has measured the link.
+constexpr std::size_t kWindowAtFirstBytes = 1 << 20;
+
 }  // namespace
 
 FileIo::FileIo(Shared& shared, SessionSlot& slot, InodeRef inode)
-    : shared_(shared), slot_(slot), inode_(std::move(inode)) {}
+    : shared_(shared),
+      slot_(slot),
+      inode_(std::move(inode)),
+      readahead_window_max_(std::min(kWindowAtFirstBytes, shared.options.cache_size_bytes / 2)) {}
 
 std::size_t FileIo::gather_bytes_max(const OpenFile& file) const {
   return static_cast<std::size_t>(
@@ -30,6 +36,7 @@ runtime::Task<Status> FileIo::write(OpenFileRef file, std::uint64_t offset, Shar
     const Error error = *std::exchange(file->write_error, std::nullopt);
     co_return fail(error);
   }
+  follow_link(*file->client);
   const Status room = co_await slot_.worker().dirty_bytes().acquire(data.size(), cancel);
   if (!room) co_return room;
   accept(file, offset, std::move(data));

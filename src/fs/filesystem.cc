@@ -140,8 +140,8 @@ Completion Filesystem::drain(OperationContext& op) {
   }
   // Files whose close(2) was interrupted are no longer among the open ones, but their bytes count.
   for (const std::unique_ptr<Worker>& worker : shared_.pool.workers()) {
-    const Status clean = co_await runtime::run_on(
-        worker->loop(), wait_until_clean(*worker, op.cancel.get()));
+    const Status clean =
+        co_await runtime::run_on(worker->loop(), wait_until_clean(*worker, op.cancel.get()));
     if (!clean) {
       log_error("{} bytes did not reach the server", worker->dirty_bytes().in_use());
       result = clean;

@@ -32,7 +32,7 @@ Outcome<ReadReply> Filesystem::read(OperationContext& op, std::uint64_t handle,
   const std::uint64_t file_size = view.known ? view.attrs.size : UINT64_MAX;
   const Readahead::Plan plan =
       file->readahead.on_read(offset, size_bytes, file_size, shared_.options.block_size_bytes,
-                              file->io->readahead_window_max(*file));
+                              file->io->readahead_window_max());
   const std::size_t wanted =
       view.fresh && offset < file_size
           ? static_cast<std::size_t>(std::min<std::uint64_t>(size_bytes, file_size - offset))

@@ -30,7 +30,7 @@ struct Options {
   std::size_t block_size_bytes = 128 << 10;
   // Upper bounds; what is used follows the measured bandwidth-delay product.
   std::size_t readahead_bytes_max = 32 << 20;
-  std::size_t dirty_bytes_max = 64 << 20;
+  std::size_t dirty_bytes_max = 16 << 20;
 
   // How long attributes are believed here, and how long the kernel may keep them and names.
   Duration attr_lifetime = std::chrono::seconds(3);

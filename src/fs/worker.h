@@ -62,8 +62,7 @@ class SessionSlot {
   unsigned index() const { return index_; }
   sftp::Session& session() { return *session_; }  // on loop() only
   // Takes over the first connection; on loop() only.
-  runtime::Task<Status> adopt(std::unique_ptr<runtime::ByteStream> stream,
-                              runtime::Cancel* cancel);
+  runtime::Task<Status> adopt(std::unique_ptr<runtime::ByteStream> stream, runtime::Cancel* cancel);
   // Connects in the background if that has not been done yet; on loop() only.
   void open();
 
