@@ -27,7 +27,7 @@ def summarize(samples, job, tool, baseline):
     cpu = {role: statistics.median(s['cpu'][role] for s in samples) for role in roles}
     ratio = baseline / median if baseline else None
     return {
-        'job': job.name, 'tool': tool.name, 'rounds': len(samples), 'median_s': median,
+        'job': job.name, 'tool': tool.name, 'promises': tool.promises, 'rounds': len(samples), 'median_s': median,
         'min_s': min(seconds), 'max_s': max(seconds), 'rate': job.amount / median,
         'unit': job.unit, 'ratio_to_baseline': ratio, 'promised_ratio': job.target,
         'cpu_s': cpu, 'cpu_total_s': sum(cpu.values()),
@@ -35,10 +35,10 @@ def summarize(samples, job, tool, baseline):
     }
 
 
-def format_row(row, is_baseline):
+def format_row(row):
     cpu = row['cpu_s']
     promise = ''
-    if not is_baseline and row['ratio_to_baseline']:
+    if row['promises'] and row['ratio_to_baseline']:
         kept = row['ratio_to_baseline'] >= row['promised_ratio']
         promise = f'{row["promised_ratio"]:.1f} {"kept" if kept else "MISSED"}'
     ratio = row['ratio_to_baseline']
@@ -49,8 +49,8 @@ def format_row(row, is_baseline):
             f'{row["cpu_total_s"]:.2f}', f'{row["peak_rss_mib"]:.1f}')
 
 
-def format_table(rows, baseline_name):
-    lines = [COLUMNS] + [format_row(row, row['tool'] == baseline_name) for row in rows]
+def format_table(rows):
+    lines = [COLUMNS] + [format_row(row) for row in rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
     left = {0, 1}
 
@@ -62,11 +62,11 @@ def format_table(rows, baseline_name):
                      + [align(line) for line in lines[1:]])
 
 
-def memory_lines(rows, baseline_name, limit_mib):
-    """One line for each tool but the baseline: its peak beside the promise."""
+def memory_lines(rows, limit_mib):
+    """One line for each tool of ours: its peak beside the promise."""
     peaks = {}
     for row in rows:
-        if row['tool'] != baseline_name:
+        if row['promises']:
             peaks[row['tool']] = max(peaks.get(row['tool'], 0.0), row['peak_rss_mib'])
     return [f'peak RSS of {name}: {peak:.1f} MiB, promised at most {limit_mib} MiB: '
             f'{"kept" if peak <= limit_mib else "MISSED"}' for name, peak in peaks.items()]

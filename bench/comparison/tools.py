@@ -11,8 +11,11 @@ MOUNT_TIMEOUT_S = 30
 
 
 class Tool:
-    def __init__(self, name, program, options=()):
+    """`promises`: the project's promises are about this one, not about a yardstick."""
+
+    def __init__(self, name, program, options=(), promises=False):
         self.name = name
+        self.promises = promises
         self.program = program
         self.options = list(options)
         done = subprocess.run([program, '-V'], capture_output=True, text=True, check=False)
