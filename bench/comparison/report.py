@@ -27,7 +27,8 @@ def summarize(samples, job, tool, baseline):
     cpu = {role: statistics.median(s['cpu'][role] for s in samples) for role in roles}
     ratio = baseline / median if baseline else None
     return {
-        'job': job.name, 'tool': tool.name, 'promises': tool.promises, 'rounds': len(samples), 'median_s': median,
+        'job': job.name, 'tool': tool.name, 'promises': tool.promises,
+        'rounds': len(samples), 'median_s': median,
         'min_s': min(seconds), 'max_s': max(seconds), 'rate': job.amount / median,
         'unit': job.unit, 'ratio_to_baseline': ratio, 'promised_ratio': job.target,
         'cpu_s': cpu, 'cpu_total_s': sum(cpu.values()),
