@@ -41,7 +41,8 @@ msghdr message_of(std::span<const iovec> pieces) {
 
 // What ssh says about itself rather than about the fault.
 bool is_chatter(std::string_view line) {
-  return line.empty() || line.starts_with("debug") || line.starts_with("@@@");
+  return line.empty() || line.starts_with("debug") || line.starts_with("@@@") ||
+         line.starts_with("Warning: ");
 }
 
 }  // namespace
@@ -211,7 +212,9 @@ Error ProcessStream::ending(int socket_errno) {
       why += fmt::format(" ({})", std::strerror(socket_errno));
     }
   }
-  return Error(ErrorCode::kConnectionLost, fmt::format("{}: {}", peer_, why));
+  // Some of ssh's complaints name the peer themselves.
+  const bool named = why.starts_with(peer_ + ": ");
+  return Error(ErrorCode::kConnectionLost, named ? why : fmt::format("{}: {}", peer_, why));
 }
 
 void ProcessStream::fail_with(Error error) {

@@ -1,0 +1,41 @@
+// Runs one ByteStream on a loop of its own until a conversation has come to its end.
+//
+// Ownership: functions that borrow the stream; it is attached to a loop that ends with the call,
+//            so each stream is good for one conversation. The stream is destroyed by the call.
+// Threads:   the calling thread is the loop's.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "runtime/byte_stream.h"
+
+namespace sftpfs::test {
+
+constexpr std::chrono::seconds kConversationTimeout{60};
+
+struct Conversation {
+  bool complete = false;  // all that was expected has come, and it was right
+  std::uint64_t received = 0;
+  std::optional<Error> error;  // what the stream ended with
+  std::chrono::milliseconds destroyed_in{};
+  std::string describe() const;
+};
+
+// Sends `bytes` of a pattern and expects them back from a server that echoes ("/bin/cat").
+// `window`, unless 0, is what the stream is told to have under way.
+Conversation echo(std::unique_ptr<runtime::ByteStream> stream, std::uint64_t bytes,
+                  std::size_t window = 0);
+
+// Says INIT and expects VERSION: whether there is an SFTP server at the other end.
+Conversation say_hello(std::unique_ptr<runtime::ByteStream> stream);
+
+// Says hello, calls `meanwhile`, then waits until the stream reports its end.
+Conversation wait_for_end(std::unique_ptr<runtime::ByteStream> stream,
+                          const std::function<void()>& meanwhile);
+
+}  // namespace sftpfs::test

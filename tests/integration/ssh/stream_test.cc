@@ -1,0 +1,96 @@
+// Promises of both streams while bytes flow: order, completeness, rekeying, endings.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "integration/ssh/ssh_server.h"
+#include "integration/ssh/stream_runner.h"
+
+namespace sftpfs::test {
+namespace {
+
+using ssh::Login;
+using ssh::Transport;
+
+constexpr std::uint64_t kMiB = 1024 * 1024;
+
+ServerOptions echoing(const std::vector<std::string>& config = {}) {
+  ServerOptions options;
+  options.sftp_subsystem = "/bin/cat";
+  options.config = config;
+  options.config.emplace_back(kPlainShell);
+  return options;
+}
+
+class Streams : public testing::TestWithParam<Transport> {
+ protected:
+  std::unique_ptr<runtime::ByteStream> open(const ssh::Options& options) {
+    auto stream = ssh::connect(options, login_, nullptr, nullptr);
+    EXPECT_TRUE(stream) << why(stream);
+    return stream ? std::move(*stream) : nullptr;
+  }
+  Login login_;
+};
+INSTANTIATE_TEST_SUITE_P(Transports, Streams, testing::Values(Transport::kLibssh2, Transport::kSsh),
+                         transport_name);
+
+TEST_P(Streams, CarryBothDirectionsAtOnceThroughManyKeyExchanges) {
+  const TestServer server(echoing({"RekeyLimit 1M"}));
+  auto stream = open(options_for(server, GetParam(), server.user_key()));
+  ASSERT_TRUE(stream);
+  // A key exchange of ssh(1) takes most of a second on a small machine; ours are cheaper.
+  const std::uint64_t bytes = GetParam() == Transport::kLibssh2 ? 64 * kMiB : 8 * kMiB;
+  const Conversation talk = echo(std::move(stream), bytes);
+  EXPECT_TRUE(talk.complete) << talk.describe();
+}
+
+TEST_P(Streams, CarryBothDirectionsAtOnce) {
+  const TestServer server(echoing());
+  auto stream = open(options_for(server, GetParam(), server.user_key()));
+  ASSERT_TRUE(stream);
+  const Conversation talk = echo(std::move(stream), 64 * kMiB);
+  EXPECT_TRUE(talk.complete) << talk.describe();
+}
+
+TEST_P(Streams, CarryTheSameWithACompressedConnection) {
+  const TestServer server(echoing({"RekeyLimit 1M"}));
+  ssh::Options options = options_for(server, GetParam(), server.user_key());
+  options.compression = true;
+  auto stream = open(options);
+  ASSERT_TRUE(stream);
+  const Conversation talk = echo(std::move(stream), 4 * kMiB);
+  EXPECT_TRUE(talk.complete) << talk.describe();
+}
+
+TEST_P(Streams, ALargerWindowChangesNoByte) {
+  const TestServer server(echoing());
+  for (const std::size_t window : {std::size_t{1}, std::size_t{1} << 30}) {
+    auto stream = open(options_for(server, GetParam(), server.user_key()));
+    ASSERT_TRUE(stream);
+    const Conversation talk = echo(std::move(stream), 24 * kMiB, window);
+    EXPECT_TRUE(talk.complete) << window << ": " << talk.describe();
+  }
+}
+
+TEST_P(Streams, AServerThatGoesAwayEndsTheStream) {
+  TestServer server;
+  auto stream = open(options_for(server, GetParam(), server.user_key()));
+  ASSERT_TRUE(stream);
+  const Conversation talk = wait_for_end(std::move(stream), [&server] { server.kill_sessions(); });
+  ASSERT_TRUE(talk.error) << talk.describe();
+  EXPECT_TRUE(talk.error->is(ErrorCode::kConnectionLost)) << talk.describe();
+  EXPECT_FALSE(talk.error->message().empty());
+}
+
+TEST_P(Streams, WhatTheServerSaysOnStandardErrorDoesNotDisturb) {
+  ServerOptions options = echoing();
+  options.sftp_subsystem =
+      "/bin/sh -c 'head -c 3000000 /dev/zero | tr \"\\\\000\" \"x\" >&2; exec cat'";
+  const TestServer server(options);
+  auto stream = open(options_for(server, GetParam(), server.user_key()));
+  ASSERT_TRUE(stream);
+  const Conversation talk = echo(std::move(stream), kMiB);
+  EXPECT_TRUE(talk.complete) << talk.describe();
+}
+
+}  // namespace
+}  // namespace sftpfs::test
