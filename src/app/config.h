@@ -104,11 +104,8 @@ struct Config {
   double entry_timeout_s = 1;
   double attr_timeout_s = 1;
   double negative_timeout_s = 0;
-  std::optional<double> ac_attr_timeout_s;
   bool dir_cache = true;
-  std::optional<double> stat_cache_timeout_s;
-  std::optional<double> dir_cache_timeout_s;
-  std::optional<double> link_cache_timeout_s;
+  std::optional<double> stat_cache_timeout_s;  // attributes, and with them names
   bool direct_io = false;
   bool kernel_cache = false;
   bool sync_writes = false;  // sshfs_sync

@@ -138,7 +138,8 @@ Result<Mountpoint> prepare_mountpoint(const Config& config) {
 
   const std::optional<std::string> path = absolute_path(given);
   if (!path) return cannot_use(given, errno);
-  Status usable = detach_dead_mounts(config, *path);
+  // Who only looks (mount -f) must not clear anything away.
+  Status usable = config.fake ? Status() : detach_dead_mounts(config, *path);
   if (usable) usable = check_directory(*path);
   if (!usable) return fail(usable.error());
 

@@ -20,7 +20,8 @@ struct Mountpoint {
 };
 
 // Checks `config.mountpoint`. A dead mount of ours (its programme has died, ENOTCONN) is detached
-// and mounted over; a live one of the same source is kBusy unless `config.nonempty`.
+// and mounted over (with `config.fake` it is an error, and left); a live one of the same source
+// is kBusy unless `config.nonempty`.
 Result<Mountpoint> prepare_mountpoint(const Config& config);
 
 // Takes the mount on `path` out of sight at once, whatever uses it: umount2(MNT_DETACH) as root,

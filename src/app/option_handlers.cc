@@ -93,15 +93,6 @@ Status set_dir_cache(const OptionUse& use) {
   return {};
 }
 
-Status set_all_cache_timeouts(const OptionUse& use) {
-  const Result<double> timeout_s = parse_seconds(use.value);
-  if (!timeout_s) return fail(timeout_s.error());
-  use.into.config.stat_cache_timeout_s = *timeout_s;
-  use.into.config.dir_cache_timeout_s = *timeout_s;
-  use.into.config.link_cache_timeout_s = *timeout_s;
-  return {};
-}
-
 Status set_debug(const OptionUse& use) {
   use.into.config.debug = true;
   use.into.config.foreground = true;

@@ -60,7 +60,6 @@ Status store_within(const OptionUse& use) {
 // The others, by option.
 Status set_block_size(const OptionUse& use);
 Status set_dir_cache(const OptionUse& use);
-Status set_all_cache_timeouts(const OptionUse& use);
 Status set_debug(const OptionUse& use);
 Status set_idmap(const OptionUse& use);
 Status set_log_level(const OptionUse& use);

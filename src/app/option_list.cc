@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/printable.h"
+
 namespace sftpfs::app {
 namespace {
 
@@ -53,7 +55,8 @@ class Splitter {
       i += take_character(text, i);
     }
     if (word_.in_quotes()) {
-      return fail(ErrorCode::kInvalid, "option '" + word_.name() + "': missing closing quote");
+      return fail(ErrorCode::kInvalid,
+                  "option '" + printable(word_.name()) + "': missing closing quote");
     }
     end_word();
     for (const MountOption& option : options_) {
@@ -123,7 +126,7 @@ std::string join_options(const std::vector<std::string>& words) {
   for (const std::string& word : words) {
     if (!joined.empty()) joined.push_back(',');
     for (const char c : word) {
-      if (c == ',' || c == '\\') joined.push_back('\\');
+      if (c == ',' || c == '\\' || c == '"') joined.push_back('\\');
       joined.push_back(c);
     }
   }

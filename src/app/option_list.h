@@ -27,7 +27,8 @@ struct MountOption {
 // are skipped; control characters are refused, because some values become configuration lines.
 Result<std::vector<MountOption>> split_options(std::string_view text);
 
-// The inverse for libfuse: backslash before every comma and backslash, joined by commas.
+// The inverse, also for libfuse: backslash before every comma, quote and backslash, joined by
+// commas.
 std::string join_options(const std::vector<std::string>& words);
 
 }  // namespace sftpfs::app

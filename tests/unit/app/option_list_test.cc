@@ -64,16 +64,18 @@ TEST(OptionList, NamesTheOptionWhoseQuoteIsOpen) {
   const Result<List> options = split_options(R"(ro,context="a,b)");
   ASSERT_FALSE(options);
   EXPECT_EQ(options.error().message(), "option 'context': missing closing quote");
+  EXPECT_EQ(split_options("a\nb=\"").error().message(),
+            R"(option 'a\x0ab': missing closing quote)");
   EXPECT_FALSE(split_options("=value"));
 }
 
 TEST(OptionList, JoinsSoThatSplittingGivesTheSameWords) {
-  const std::vector<std::string> words = {"ro", R"(fsname=a,b\c)", "context=u:r:t:s0:c1,c2"};
+  const std::vector<std::string> words = {"ro", R"(fsname="a,b\c)", "context=u:r:t:s0:c1,c2"};
   EXPECT_EQ(join_options({}), "");
   EXPECT_EQ(join_options({"ro", "nosuid"}), "ro,nosuid");
   const Result<List> again = split_options(join_options(words));
   ASSERT_TRUE(again);
-  EXPECT_EQ(*again, (List{{"ro", {}}, {"fsname", R"(a,b\c)"}, {"context", "u:r:t:s0:c1,c2"}}));
+  EXPECT_EQ(*again, (List{{"ro", {}}, {"fsname", R"("a,b\c)"}, {"context", "u:r:t:s0:c1,c2"}}));
 }
 
 }  // namespace

@@ -159,8 +159,9 @@ TEST(OptionTable, ErrorsNameTheOptionTheValueAndWhatWouldDo) {
 TEST(OptionTable, WhatThisVersionCannotDoIsNeverSilent) {
   for (const char* text :
        {"idmap=user", "follow_symlinks", "transform_symlinks", "delay_connect", "disable_hardlink",
-        "workaround=rename", "workaround=renamexdev", "noforget", "remember=10", "no_check_root",
-        "Ciphers=aes128-ctr", "PasswordAuthentication=no", "ControlMaster=auto"}) {
+        "workaround=rename", "workaround=renamexdev", "noforget", "remember=10",
+        "dcache_dir_timeout=5", "cache_link_timeout=5", "no_check_root", "Ciphers=aes128-ctr",
+        "PasswordAuthentication=no", "ControlMaster=auto"}) {
     SCOPED_TRACE(text);
     ParsedOptions parsed;
     ASSERT_TRUE(apply(text, parsed));
