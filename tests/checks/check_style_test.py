@@ -63,7 +63,8 @@ class Style(unittest.TestCase):
         for path in ('/ho' + 'me/karl/src', '/wo' + 'rk/main', '/ro' + 'ot/x', '/tmp/' + 'b-x'):
             self.assert_problem('a.md', f'see {path}.\n', 'one machine')
         for text in ('/home/user/x', 'host:/home/alice', 'net/work/x', '/workers', '/homeless',
-                     'https://example.org/root/x', '/rootless'):
+                     'https://example.org/root/x', '/rootless',
+                     '/root/.ssh/id_ed25519'):
             self.assert_fine('a.md', f'see {text}.\n')
 
     def test_shell_scripts_are_recognised(self):
