@@ -20,7 +20,7 @@ if(SFTPFS_SANITIZE)
   target_link_options(sftpfs_compiler INTERFACE -fsanitize=${SFTPFS_SANITIZE})
 elseif(CMAKE_BUILD_TYPE MATCHES "Release|RelWithDebInfo")
   target_compile_options(sftpfs_compiler INTERFACE
-    -fstack-protector-strong $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)
+    -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
   target_link_options(sftpfs_compiler INTERFACE -Wl,-z,relro,-z,now)
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Debug")

@@ -1,4 +1,4 @@
-# What is linked, and where it comes from: Debian packages only (scripts/install-deps gives reasons).
+# What is linked; all of it is packaged in Debian (scripts/install-deps gives the reasons).
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 pkg_check_modules(FUSE3 REQUIRED IMPORTED_TARGET fuse3>=3.14)

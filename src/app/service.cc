@@ -21,8 +21,7 @@ Service::Service(const Config& config, const fs::Options& fs_options,
       login_(std::make_shared<ssh::Login>()),
       control_(clock_),
       signals_(control_, [this](int signal) { on_signal(signal); }),
-      shared_(fs_options, clock_,
-              std::make_shared<ssh::ThreadedConnector>(ssh_options, login_)),
+      shared_(fs_options, clock_, std::make_shared<ssh::ThreadedConnector>(ssh_options, login_)),
       filesystem_(shared_) {}
 
 Service::~Service() {
@@ -43,8 +42,7 @@ Outcome Service::serve(const std::string& mountpoint, Readiness& readiness) {
   const Status watching = signals_.start();
   if (!watching) return Outcome{ExitCode::kSystem, watching.error().describe()};
   shared_.pool.start_threads();
-  control_.post(
-      [this, &mountpoint, &readiness] { runtime::spawn(run(mountpoint, readiness)); });
+  control_.post([this, &mountpoint, &readiness] { runtime::spawn(run(mountpoint, readiness)); });
   control_.run();
   return outcome_;
 }
@@ -69,7 +67,8 @@ runtime::Task<void> Service::run(std::string mountpoint, Readiness& readiness) {
     co_await changed_.wait();
   }
   phase_ = Phase::kEnding;
-  outcome_ = co_await finish();
+  Outcome finished = co_await finish();
+  outcome_ = std::move(finished);
   control_.stop();
 }
 

@@ -15,8 +15,8 @@ Result<ssh::HostKeyPolicy> host_key_policy(const std::string& word) {
   if (is("ask")) return ssh::HostKeyPolicy::kAsk;
   if (is("accept-new")) return ssh::HostKeyPolicy::kAcceptNew;
   if (is("no") || is("off")) return ssh::HostKeyPolicy::kNo;
-  return fail(ErrorCode::kInvalid, "StrictHostKeyChecking=" + word +
-                                       " is not one of yes, ask, accept-new and no");
+  return fail(ErrorCode::kInvalid,
+              "StrictHostKeyChecking=" + word + " is not one of yes, ask, accept-new and no");
 }
 
 // Several files in one value are separated by blanks, as in ssh_config(5).

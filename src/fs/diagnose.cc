@@ -79,9 +79,11 @@ runtime::Task<Error> explain(SessionSlot& slot, Error error, Situation situation
     code = too_long ? ENAMETOOLONG : EINVAL;
   } else if (error.is_sftp(sftp::kFxFailure)) {
     if (situation.attempt == Attempt::kRename) {
-      code = co_await explain_rename(slot, situation, cancel);
+      const int found = co_await explain_rename(slot, situation, cancel);
+      code = found;
     } else if (situation.attempt == Attempt::kCreate) {
-      code = co_await explain_create(slot, situation, cancel);
+      const int found = co_await explain_create(slot, situation, cancel);
+      code = found;
     } else if (situation.attempt == Attempt::kWrite) {
       const bool full = co_await disk_is_full(slot, situation.path, cancel);
       if (full) code = ENOSPC;

@@ -126,8 +126,9 @@ Outcome<std::size_t> Filesystem::copy_on(OpenFileRef from, std::uint64_t from_of
   if (extra) {
     const Result<std::string> path = shared_.inodes.path(*from->inode);
     if (!path) co_return fail(Error::system(EOPNOTSUPP));
+    const sftp::Attrs unset;
     const Result<sftp::Handle> opened =
-        co_await client.open(*path, sftp::kOpenRead, sftp::Attrs()).until(op.cancel.get());
+        co_await client.open(*path, sftp::kOpenRead, unset).until(op.cancel.get());
     if (!opened) co_return fail(Error::system(EOPNOTSUPP));
     source_handle = *opened;
   }

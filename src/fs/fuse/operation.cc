@@ -68,9 +68,8 @@ Operation::Operation(fuse_req_t request, Channel& channel)
   context_.pid = static_cast<std::uint32_t>(caller->pid);
   const std::optional<Duration>& timeout = filesystem().shared().options.operation_timeout;
   if (timeout) {
-    deadline_.start_after(*timeout, [cancel = context_.cancel] {
-      cancel->cancel(runtime::CancelReason::kTimedOut);
-    });
+    deadline_.start_after(
+        *timeout, [cancel = context_.cancel] { cancel->cancel(runtime::CancelReason::kTimedOut); });
   }
   // Called at once if the INTERRUPT has overtaken the request.
   fuse_req_interrupt_func(request, on_interrupt, context_.cancel.get());
