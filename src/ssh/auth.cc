@@ -11,7 +11,6 @@
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
-#include <openssl/crypto.h>
 
 #include <algorithm>
 #include <array>
@@ -20,8 +19,8 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "ssh/offer_key.h"
 #include "ssh/public_key.h"
-#include "ssh/wire.h"
 
 namespace sftpfs::ssh {
 namespace {
@@ -50,52 +49,6 @@ class SensitivePhase {
  private:
   Libssh2Session& session_;
 };
-
-// What the signing callback needs, and what became of it.
-struct Signing {
-  Identity& identity;
-  bool done = false;
-  std::optional<Error> error;
-};
-
-// The algorithm that the request to be signed names (RFC 4252 section 7).
-std::string_view algorithm_in_request(std::string_view request) {
-  WireReader reader(request);
-  reader.str();  // session identifier
-  reader.u8();   // SSH_MSG_USERAUTH_REQUEST
-  reader.str();  // user
-  reader.str();  // service
-  reader.str();  // "publickey"
-  reader.u8();   // TRUE
-  return reader.str();
-}
-
-int sign_request(LIBSSH2_SESSION* /*session*/, unsigned char** signature, std::size_t* size,
-                 const unsigned char* data, std::size_t data_size, void** abstract) {
-  auto& signing = *static_cast<Signing*>(*abstract);
-  const std::string_view request(reinterpret_cast<const char*>(data), data_size);
-  Result<std::string> made = signing.identity.sign(algorithm_in_request(request), request);
-  if (!made) {
-    signing.error = made.error();
-    return -1;
-  }
-  // libssh2 frees it with the session's allocator, which is malloc's.
-  *signature = static_cast<unsigned char*>(std::malloc(made->size()));
-  if (*signature == nullptr) return -1;
-  std::memcpy(*signature, made->data(), made->size());
-  *size = made->size();
-  signing.done = true;
-  return 0;
-}
-
-// libssh2 takes the algorithm from the name in front of the key, and servers know a key by what
-// follows; so an RSA key that calls itself rsa-sha2-512 is signed for with SHA-2, also by libssh2
-// 1.10, which itself knows only SHA-1.
-std::string blob_as(const std::string& blob, std::string_view algorithm) {
-  WireReader reader(blob);
-  reader.str();
-  return WireWriter().str(algorithm).take() + std::string(reader.rest());
-}
 
 // OpenSSH from 7.2 on has rsa-sha2, and newer ones refuse SHA-1: no use in trying it there.
 bool wants_sha1(const std::string& banner) {
@@ -135,6 +88,7 @@ class Authenticator {
   // `fallback`: the algorithms that were not tried at first.
   Result<Outcome> try_key(Identity& identity, bool fallback);
   Result<Outcome> offer(Identity& identity, const std::string& blob, std::string_view algorithm);
+  Result<Outcome> after_proof(const Identity& identity, const std::string& blob);
   Result<Outcome> try_keyboard_interactive();
   Result<Outcome> one_conversation();
   Result<Outcome> try_password();
@@ -271,38 +225,35 @@ Result<Outcome> Authenticator::try_key(Identity& identity, bool fallback) {
 Result<Outcome> Authenticator::offer(Identity& identity, const std::string& blob,
                                      std::string_view algorithm) {
   log_debug("{}: offering {} as {}", session_.peer(), identity.label(), algorithm);
-  const std::string offered = blob_as(blob, algorithm);
-  Signing signing{identity, false, {}};
-  void* abstract = &signing;
-  Result<long> rc = session_.drive(context_.patience, [&] {
-    return long{libssh2_userauth_publickey(session_.raw(), context_.target.user.c_str(),
-                                           reinterpret_cast<const unsigned char*>(offered.data()),
-                                           offered.size(), &sign_request, &abstract)};
-  });
-  if (!rc) return fail(rc.error());
-  if (*rc == 0) {
-    context_.login.set_accepted_key(blob);
-    return Outcome::kSuccess;
+  Result<KeyOffer> offered = offer_key(session_, context_, identity, blob, algorithm);
+  if (!offered) return fail(offered.error());
+  switch (offered->answer) {
+    case KeyOffer::Answer::kLoggedIn:
+      context_.login.set_accepted_key(blob);
+      return Outcome::kSuccess;
+    case KeyOffer::Answer::kUnsigned:
+      if (offered->signing_error->is(ErrorCode::kCancelled)) return fail(*offered->signing_error);
+      notes_.push_back(fmt::format("{}: {}", identity.label(), offered->signing_error->describe()));
+      return Outcome::kRefused;
+    case KeyOffer::Answer::kProven: return after_proof(identity, blob);
+    case KeyOffer::Answer::kRefused: break;
   }
-  if (signing.error) {
-    if (signing.error->is(ErrorCode::kCancelled)) return fail(*signing.error);
-    notes_.push_back(fmt::format("{}: {}", identity.label(), signing.error->describe()));
-    return Outcome::kRefused;
-  }
-  if (signing.done) {
-    // Accepted and proven, but not enough: either the server wants more, or it has second thoughts.
-    Result<Outcome> progress = look_for_progress();
-    if (progress && *progress == Outcome::kRefused) {
-      ++failures_;
-      notes_.push_back(fmt::format("{}: the server refused its signature", identity.label()));
-    }
-    if (progress && *progress == Outcome::kPartial) context_.login.set_accepted_key(blob);
-    return progress;
-  }
-  if (*rc != LIBSSH2_ERROR_AUTHENTICATION_FAILED) return fail(session_.failure(*rc));
   ++failures_;
   notes_.push_back(fmt::format("{}: the server refused it as {}", identity.label(), algorithm));
   return Outcome::kRefused;
+}
+
+// Not let in with a good signature: either the server wants more, or it has had second thoughts.
+Result<Outcome> Authenticator::after_proof(const Identity& identity, const std::string& blob) {
+  Result<Outcome> progress = look_for_progress();
+  if (!progress) return progress;
+  if (*progress == Outcome::kRefused) {
+    ++failures_;
+    notes_.push_back(fmt::format("{}: the server refused its signature", identity.label()));
+  } else {
+    context_.login.set_accepted_key(blob);
+  }
+  return progress;
 }
 
 Result<Secret> Authenticator::ask(const std::string& prompt) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -97,8 +98,9 @@ class Talk : public runtime::ByteStreamEvents {
 
 class Echo final : public Talk {
  public:
-  Echo(std::unique_ptr<runtime::ByteStream> stream, std::uint64_t bytes, std::size_t window)
-      : Talk(std::move(stream)), bytes_(bytes), window_(window) {}
+  Echo(std::unique_ptr<runtime::ByteStream> stream, std::uint64_t bytes, std::size_t window,
+       std::function<void()> at_half = {})
+      : Talk(std::move(stream)), bytes_(bytes), window_(window), at_half_(std::move(at_half)) {}
 
  private:
   void begin() override {
@@ -121,10 +123,14 @@ class Echo final : public Talk {
     }
     checked_ += bytes.size();
     if (checked_ == bytes_) complete();
+    if (!at_half_ || checked_ < bytes_ / 2) return;
+    std::exchange(at_half_, {})();
+    complete();
   }
 
   const std::uint64_t bytes_;
   const std::size_t window_;
+  std::function<void()> at_half_;
   const Pattern pattern_{kSeed};
   std::uint64_t sent_ = 0;
   std::uint64_t checked_ = 0;
@@ -170,6 +176,11 @@ std::string Conversation::describe() const {
 Conversation echo(std::unique_ptr<runtime::ByteStream> stream, std::uint64_t bytes,
                   std::size_t window) {
   return Echo(std::move(stream), bytes, window).run();
+}
+
+Conversation echo_and_abandon(std::unique_ptr<runtime::ByteStream> stream, std::uint64_t bytes,
+                              const std::function<void()>& before) {
+  return Echo(std::move(stream), bytes, 0, before).run();
 }
 
 Conversation say_hello(std::unique_ptr<runtime::ByteStream> stream) {

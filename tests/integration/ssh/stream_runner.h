@@ -31,6 +31,11 @@ struct Conversation {
 Conversation echo(std::unique_ptr<runtime::ByteStream> stream, std::uint64_t bytes,
                   std::size_t window = 0);
 
+// The same, but calls `before` when half of it is back, with bytes under way in both directions,
+// and drops the stream there and then.
+Conversation echo_and_abandon(std::unique_ptr<runtime::ByteStream> stream, std::uint64_t bytes,
+                              const std::function<void()>& before);
+
 // Says INIT and expects VERSION: whether there is an SFTP server at the other end.
 Conversation say_hello(std::unique_ptr<runtime::ByteStream> stream);
 

@@ -81,12 +81,23 @@ TEST_P(Streams, AServerThatGoesAwayEndsTheStream) {
   EXPECT_FALSE(talk.error->message().empty());
 }
 
-TEST_P(Streams, WhatTheServerSaysOnStandardErrorDoesNotDisturb) {
-  ServerOptions options = echoing();
-  options.sftp_subsystem =
-      "/bin/sh -c 'head -c 3000000 /dev/zero | tr \"\\\\000\" \"x\" >&2; exec cat'";
-  const TestServer server(options);
+TEST_P(Streams, AServerThatStopsInTheMiddleHoldsUpNoDestructor) {
+  TestServer server(echoing());
   auto stream = open(options_for(server, GetParam(), server.user_key()));
+  ASSERT_TRUE(stream);
+  const Conversation talk =
+      echo_and_abandon(std::move(stream), 8 * kMiB, [&server] { server.stop(); });
+  server.resume();
+  EXPECT_TRUE(talk.complete) << talk.describe();
+  EXPECT_LT(talk.destroyed_in, std::chrono::seconds(2));
+}
+
+TEST_P(Streams, WhatTheServerSaysOnStandardErrorDoesNotDisturb) {
+  const TestServer server(echoing());
+  ssh::Options options = options_for(server, GetParam(), server.user_key());
+  // More than the channel's whole window. (Of a subsystem sshd would not send it.)
+  options.sftp_server = "/usr/bin/head -c 3000000 /dev/zero >&2; exec cat";
+  auto stream = open(options);
   ASSERT_TRUE(stream);
   const Conversation talk = echo(std::move(stream), kMiB);
   EXPECT_TRUE(talk.complete) << talk.describe();
