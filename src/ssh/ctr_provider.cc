@@ -4,12 +4,14 @@
 #include <openssl/opensslv.h>
 
 #if OPENSSL_VERSION_NUMBER >= 0x30000000L && !defined(SFTPFS_NO_CTR_PROVIDER)
+#include <fmt/core.h>
 #include <openssl/conf.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/provider.h>
 
+#include <string>
 #include <string_view>
 
 #include "ssh/ctr_dispatch.h"
@@ -46,10 +48,8 @@ std::string_view provider_of_aes() {
 }
 
 // Whether the search order is ours to change.
-Status check_surroundings() {
-  if (OSSL_PROVIDER_available(nullptr, kCtrProviderName) == 1) {
-    return refuse("AES-CTR is accelerated already");
-  }
+Status check_surroundings(const char* name) {
+  if (OSSL_PROVIDER_available(nullptr, name) == 1) return refuse("AES-CTR is accelerated already");
   if (EVP_default_properties_is_fips_enabled(nullptr) == 1) {
     return refuse("OpenSSL is in FIPS mode, AES-CTR stays as it is");
   }
@@ -62,29 +62,44 @@ Status check_surroundings() {
   return {};
 }
 
+OSSL_PROVIDER* load(const char* name, CtrAcceleration::ProviderInit* init) {
+  if (OSSL_PROVIDER_add_builtin(nullptr, name, init) != 1) return nullptr;
+  constexpr int kKeepFallbacks = 1;  // the default provider goes on loading itself
+  return OSSL_PROVIDER_try_load(nullptr, name, kKeepFallbacks);
+}
+
+// Keeps what fails and is reported as a value out of OpenSSL's error queue.
+class QuietErrors {
+ public:
+  QuietErrors() { ERR_set_mark(); }
+  ~QuietErrors() { ERR_pop_to_mark(); }
+  QuietErrors(const QuietErrors&) = delete;
+  QuietErrors& operator=(const QuietErrors&) = delete;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<CtrAcceleration>> CtrAcceleration::install() {
-  OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, nullptr);
-  ERR_set_mark();
-  const Status allowed = check_surroundings();
-  ERR_pop_to_mark();
-  if (!allowed) return fail(allowed.error());
+  return install_as(kCtrProviderName, ctr_provider_init);
+}
 
-  OSSL_PROVIDER* provider = nullptr;
-  ERR_set_mark();
-  if (OSSL_PROVIDER_add_builtin(nullptr, kCtrProviderName, ctr_provider_init) == 1) {
-    constexpr int kKeepFallbacks = 1;  // the default provider goes on loading itself
-    provider = OSSL_PROVIDER_try_load(nullptr, kCtrProviderName, kKeepFallbacks);
-  }
-  ERR_pop_to_mark();
+Result<std::unique_ptr<CtrAcceleration>> CtrAcceleration::install_as(const char* name,
+                                                                     ProviderInit* init) {
+  OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, nullptr);
+  const QuietErrors quiet;
+  const Status allowed = check_surroundings(name);
+  if (!allowed) return fail(allowed.error());
+  OSSL_PROVIDER* provider = load(name, init);
   if (provider == nullptr) return refuse("OpenSSL does not accept the provider of AES-CTR");
 
+  // From here on the destructor undoes what has been done.
   std::unique_ptr<CtrAcceleration> acceleration(new CtrAcceleration(provider));
-  const Status tested = ctr_self_test(nullptr, kCtrProviderProperty);
+  const std::string property = fmt::format("provider={}", name);
+  const Status tested = ctr_self_test(nullptr, property.c_str());
   if (!tested) return fail(tested.error());
-  acceleration->preferred_ = EVP_set_default_properties(nullptr, "?provider=sftpfs_ctr") == 1;
-  if (!acceleration->preferred_ || provider_of_aes() != kCtrProviderName) {
+  const std::string optional = "?" + property;  // prefers, and so excludes nobody
+  acceleration->preferred_ = EVP_set_default_properties(nullptr, optional.c_str()) == 1;
+  if (!acceleration->preferred_ || provider_of_aes() != name) {
     return refuse("OpenSSL does not prefer the provider of AES-CTR");
   }
   return acceleration;
@@ -100,6 +115,11 @@ CtrAcceleration::~CtrAcceleration() {
 namespace sftpfs::ssh {
 
 Result<std::unique_ptr<CtrAcceleration>> CtrAcceleration::install() {
+  return install_as(nullptr, nullptr);
+}
+
+Result<std::unique_ptr<CtrAcceleration>> CtrAcceleration::install_as(const char* /*name*/,
+                                                                     ProviderInit* /*init*/) {
   return fail(ErrorCode::kUnsupported, "AES-CTR is accelerated with OpenSSL 3 only");
 }
 

@@ -14,6 +14,8 @@
 
 #include "base/error.h"
 
+struct ossl_core_handle_st;
+struct ossl_dispatch_st;
 struct ossl_provider_st;
 
 namespace sftpfs::ssh {
@@ -22,6 +24,10 @@ class CtrAcceleration {
  public:
   // After an error nothing has changed, and all works as before, only slower; the message says why.
   static Result<std::unique_ptr<CtrAcceleration>> install();
+  // The same with a provider of the caller's, so that tests can offer one that is wrong.
+  using ProviderInit = int(const ossl_core_handle_st*, const ossl_dispatch_st*,
+                           const ossl_dispatch_st**, void**);
+  static Result<std::unique_ptr<CtrAcceleration>> install_as(const char* name, ProviderInit* init);
   ~CtrAcceleration();
   CtrAcceleration(const CtrAcceleration&) = delete;
   CtrAcceleration& operator=(const CtrAcceleration&) = delete;
