@@ -99,8 +99,7 @@ TEST_F(Helper, AcceptsEveryWordThatFstabHandsOver) {
                            "dirsync",
                            "loud",
                            "silent",
-                           "iversion",
-                           "nosymfollow"}) {
+                           "iversion"}) {
     const Outcome outcome = scene_.mount(scene_.source(), scene_.words({word}));
     EXPECT_TRUE(outcome.ok()) << word << ": " << outcome.describe();
     if (!outcome.ok()) continue;

@@ -41,14 +41,14 @@ void make_repository(const std::string& path, const ProcessOptions& options) {
     must_run({"ln", "-sfn", "dir" + std::to_string(commit % 7), path + "/link"});
     must_run({"git", "add", "-A"}, options);
     must_run({"git", "commit", "-q", "-m", "commit " + std::to_string(commit)}, options);
-    if (commit == 5) must_run({"git", "branch", "side"}, options);
+    if (commit == 5) must_run({"git", "branch", "topic"}, options);
   }
-  must_run({"git", "checkout", "-q", "side"}, options);
+  must_run({"git", "checkout", "-q", "topic"}, options);
   std::ofstream(path + "/side") << "side\n";
   must_run({"git", "add", "-A"}, options);
   must_run({"git", "commit", "-q", "-m", "side"}, options);
   must_run({"git", "checkout", "-q", "main"}, options);
-  must_run({"git", "merge", "-q", "--no-edit", "side"}, options);
+  must_run({"git", "merge", "-q", "--no-edit", "topic"}, options);
 }
 
 TEST_P(Programs, TarOfALargeTreeIsTheSameTree) {
@@ -79,7 +79,7 @@ TEST_P(Programs, GitCloneIsConsistentAndClean) {
   std::ofstream(clone + "/new") << "new\n";
   must_run({"git", "add", "new"}, options);
   must_run({"git", "commit", "-q", "-m", "on the mount"}, options);
-  must_run({"git", "checkout", "-q", "side"}, options);
+  must_run({"git", "checkout", "-q", "topic"}, options);
   must_run({"git", "checkout", "-q", "main"}, options);
   must_run({"git", "gc", "-q"}, options);
   must_run({"git", "fsck", "--strict", "--full"}, options);

@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <initializer_list>
 #include <set>
 #include <string>
 
@@ -32,6 +33,13 @@ namespace {
 constexpr const char* kPrivateMark = "SFTPFS_TEST_PRIVATE_NAMESPACES";
 // Servers need a moment to notice that a connection has ended.
 constexpr std::chrono::seconds kOrphanGrace{5};
+
+sigset_t signal_set(std::initializer_list<int> signals) {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int signal : signals) ::sigaddset(&set, signal);
+  return set;
+}
 
 std::set<std::string> mount_points() {
   std::set<std::string> points;
@@ -51,9 +59,7 @@ class Children {
   }
   // False when children are left.
   bool wait_for_orphans(const Deadline& deadline) {
-    sigset_t child_ended;
-    ::sigemptyset(&child_ended);
-    ::sigaddset(&child_ended, SIGCHLD);
+    const sigset_t child_ended = signal_set({SIGCHLD});
     while (true) {
       while (reap_one(WNOHANG)) {
       }
@@ -123,12 +129,9 @@ bool report_leftovers(const std::set<std::string>& mounts_before, const std::str
   return found;
 }
 
-// Runs in the keeper; returns the exit code of the whole run.
-int keep(const std::function<int()>& tests, const std::string& directory, bool private_namespaces) {
-  sigset_t child_ended;
-  ::sigemptyset(&child_ended);
-  ::sigaddset(&child_ended, SIGCHLD);
-  ::sigprocmask(SIG_BLOCK, &child_ended, nullptr);
+// Runs in the keeper; returns the exit code of the whole run. `mask` is what the tests start with.
+int keep(const std::function<int()>& tests, const std::string& directory, bool private_namespaces,
+         const sigset_t& mask) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (private_namespaces) {
     enter_mount_namespace(directory);
@@ -139,7 +142,7 @@ int keep(const std::function<int()>& tests, const std::string& directory, bool p
   const pid_t pid = must(::fork(), "fork");
   if (pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    ::sigprocmask(SIG_UNBLOCK, &child_ended, nullptr);
+    ::sigprocmask(SIG_SETMASK, &mask, nullptr);
     const int result = tests();
     std::fflush(nullptr);
     ::_exit(result);
@@ -153,6 +156,26 @@ int keep(const std::function<int()>& tests, const std::string& directory, bool p
   return result;
 }
 
+// Waits for the keeper, or ends it when a signal ends us, and returns the exit code of the run.
+int wait_for_keeper(pid_t keeper, bool private_namespaces) {
+  const sigset_t awaited = signal_set({SIGCHLD, SIGTERM, SIGINT, SIGHUP});
+  while (true) {
+    int signal = 0;
+    ::sigwait(&awaited, &signal);
+    if (signal != SIGCHLD) {
+      // With its first process the whole PID namespace ends. (Our /proc is the namespace's by now,
+      // so a tree of processes can only be looked for without one.)
+      if (!private_namespaces) kill_tree(keeper, Deadline(kOrphanGrace));
+      ::kill(keeper, SIGKILL);
+      ::waitpid(keeper, nullptr, 0);
+      return 128 + signal;
+    }
+    int status = 0;
+    if (::waitpid(keeper, &status, WNOHANG) != keeper) continue;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+  }
+}
+
 }  // namespace
 
 bool in_private_namespaces() { return std::getenv(kPrivateMark) != nullptr; }
@@ -162,19 +185,20 @@ int run_contained(const std::function<int()>& tests) {
   // Refused without root, and by containers that may not make namespaces: then do without.
   const bool private_namespaces = ::unshare(CLONE_NEWNS | CLONE_NEWPID) == 0;
   std::fflush(nullptr);
+  // From before the fork, so that no signal falls between; the keeper waits for SIGCHLD, too.
+  const sigset_t awaited = signal_set({SIGCHLD, SIGTERM, SIGINT, SIGHUP});
+  sigset_t mask;
+  ::sigprocmask(SIG_BLOCK, &awaited, &mask);
   const pid_t parent = ::getpid();
   const pid_t keeper = must(::fork(), "fork");
   if (keeper == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (!private_namespaces && ::getppid() != parent) ::_exit(1);
-    const int result = keep(tests, directory.path(), private_namespaces);
+    const int result = keep(tests, directory.path(), private_namespaces, mask);
     std::fflush(nullptr);
     ::_exit(result);
   }
-  int status = 0;
-  while (::waitpid(keeper, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+  return wait_for_keeper(keeper, private_namespaces);
 }
 
 }  // namespace sftpfs::test

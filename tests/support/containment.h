@@ -6,7 +6,8 @@
 //
 // When the tests have ended, by themselves or by a signal, the keeper looks for processes, mounts
 // and temporary files that are left; each is named, and makes the run fail; then it removes them.
-// When the outermost process is killed, the keeper ends, and with it its whole namespace.
+// When the outermost process is interrupted or killed, the keeper ends, and with it its whole
+// namespace.
 //
 // Threads: call before any thread is started.
 // Limits:  without root there are no namespaces: the keeper still adopts, finds and kills orphans.

@@ -2,15 +2,17 @@
 #include "support/process_table.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
+#include <array>
 #include <memory>
 #include <optional>
 #include <set>
 #include <sstream>
+#include <string_view>
 
 #include "base/unique_fd.h"
 #include "support/process.h"
@@ -19,9 +21,17 @@ namespace sftpfs::test {
 
 namespace {
 
+// Empty for a process that is gone; one that goes while it is read is an error to streams.
 std::string proc_file(pid_t pid, const char* name) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/" + name);
-  return {std::istreambuf_iterator<char>(file), {}};
+  const std::string path = "/proc/" + std::to_string(pid) + "/" + name;
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  std::array<char, 4096> chunk;
+  while (true) {
+    const ssize_t count = ::read(fd.get(), chunk.data(), chunk.size());
+    if (count <= 0) return text;
+    text.append(chunk.data(), static_cast<std::size_t>(count));
+  }
 }
 
 struct ProcessState {
@@ -38,6 +48,19 @@ std::optional<ProcessState> state_of(pid_t pid) {
   ProcessState result;
   rest >> result.state >> result.parent;
   return result;
+}
+
+// Sends SIGSTOP and waits until it has taken effect: a fork() under way is done by then.
+void stop_process(pid_t pid, const Deadline& deadline) {
+  constexpr std::string_view kStill = "TtZX";
+  constexpr int kLookAgainMs = 1;
+  ::kill(pid, SIGSTOP);
+  const UniqueFd pidfd = open_pidfd(pid);
+  while (pidfd && !deadline.passed()) {
+    const auto state = state_of(pid);
+    if (!state || kStill.find(state->state) != std::string_view::npos) return;
+    wait_exit(pidfd.get(), Deadline(std::chrono::milliseconds(kLookAgainMs)));
+  }
 }
 
 bool alive(pid_t pid) {
@@ -57,6 +80,15 @@ std::vector<pid_t> all_processes() {
     }
   }
   return pids;
+}
+
+std::vector<pid_t> children_of(pid_t parent) {
+  std::vector<pid_t> children;
+  for (const pid_t pid : all_processes()) {
+    const auto state = state_of(pid);
+    if (state && state->parent == parent && state->state != 'Z') children.push_back(pid);
+  }
+  return children;
 }
 
 std::vector<pid_t> descendants(pid_t root) {
@@ -119,19 +151,19 @@ long peak_memory_kib(pid_t pid) {
 }
 
 void kill_tree(pid_t root, const Deadline& deadline) {
-  std::vector<UniqueFd> ended;
   std::set<pid_t> stopped;
-  ::kill(root, SIGSTOP);
-  // Children of what is stopped cannot increase: when a look finds no new one, all are known.
+  stop_process(root, deadline);
+  // Children of what stands still cannot increase: when a look finds no new one, all are known.
   for (bool found_new = true; found_new;) {
     found_new = false;
     for (const pid_t pid : descendants(root)) {
       if (!stopped.insert(pid).second) continue;
       found_new = true;
-      ::kill(pid, SIGSTOP);
+      stop_process(pid, deadline);
     }
   }
   stopped.insert(root);
+  std::vector<UniqueFd> ended;
   for (const pid_t pid : stopped) {
     ended.push_back(open_pidfd(pid));
     ::kill(pid, SIGKILL);

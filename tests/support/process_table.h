@@ -15,6 +15,8 @@ namespace sftpfs::test {
 
 // All processes that this one can see, in no order.
 std::vector<pid_t> all_processes();
+// Those that run, without zombies.
+std::vector<pid_t> children_of(pid_t parent);
 // `root`'s children and theirs, parents before children; `root` itself not included.
 std::vector<pid_t> descendants(pid_t root);
 // Processes whose environment holds exactly `entry` ("NAME=value"): a mark that daemons and their

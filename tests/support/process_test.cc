@@ -1,6 +1,7 @@
 // Process, run_in_child, kill_tree and TempDir: what everything else in the harness rests on.
 #include "support/process.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -68,10 +69,9 @@ TEST(ProcessTable, KillTreeReachesGrandchildrenInSessionsOfTheirOwn) {
   options.environment = {"SFTPFS_TEST_TREE=" + std::to_string(::getpid())};
   Process root({"sh", "-c", "setsid sh -c 'sleep 60 & wait' & sleep 60 & echo up; wait"}, options);
   const Deadline deadline{kSoon};
-  while (descendants(root.pid()).size() < 3 && !deadline.passed()) {
+  while (processes_with_environment(options.environment[0]).size() < 4 && !deadline.passed()) {
     wait_exit(root.pidfd(), Deadline(std::chrono::milliseconds(1)));
   }
-  EXPECT_EQ(processes_with_environment(options.environment[0]).size(), 4U);
   kill_tree(root.pid(), deadline);
   EXPECT_TRUE(wait_environment_gone(options.environment[0], deadline).empty());
 }
@@ -87,6 +87,21 @@ TEST(TempDir, IsRemovedWithEverythingInIt) {
   }
   EXPECT_NE(::access(path.c_str(), F_OK), 0);
   EXPECT_EQ(::access("/etc", F_OK), 0);
+}
+
+TEST(TempDir, IsRemovedWhenItIsDeeperThanAnyPath) {
+  std::string path;
+  {
+    const TempDir directory;
+    path = directory.path();
+    UniqueFd dir(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const std::string name(200, 'd');
+    for (int depth = 0; depth < 30; ++depth) {
+      ASSERT_EQ(::mkdirat(dir.get(), name.c_str(), 0755), 0);
+      dir.reset(::openat(dir.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    }
+  }
+  EXPECT_NE(::access(path.c_str(), F_OK), 0);
 }
 
 TEST(TempDir, DetachesMountsInsteadOfEmptyingThem) {

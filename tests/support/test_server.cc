@@ -7,10 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
+#include <cstdio>
 #include <fstream>
-#include <iterator>
 
 #include "support/net.h"
 #include "support/process_table.h"
@@ -157,7 +155,10 @@ bool TestServer::start_listener() {
   while (!deadline.passed()) {
     // Whoever answers on the port might be another's server: ours says when it listens.
     const bool listening = log().find("Server listening on") != std::string::npos;
-    if (listening && greets_with(port_, "SSH-2.0-", deadline)) return true;
+    if (listening && greets_with(port_, "SSH-2.0-", deadline)) {
+      // The session that greeted must not be taken for a test's.
+      return wait_session_count(0, deadline);
+    }
     // Ends at once when sshd does; otherwise it is time to look again.
     if (wait_exit(listener_->pidfd(), Deadline(std::chrono::milliseconds(kRetryMs)))) return false;
   }
@@ -167,12 +168,7 @@ bool TestServer::start_listener() {
 std::string TestServer::log() const { return listener_ ? listener_->errors() : ""; }
 
 int TestServer::session_count() const {
-  const std::string listener = std::to_string(listener_->pid());
-  std::ifstream children("/proc/" + listener + "/task/" + listener + "/children");
-  const std::istream_iterator<pid_t> first(children);
-  return static_cast<int>(std::count_if(first, std::istream_iterator<pid_t>(), [](pid_t child) {
-    return describe_process(child).find("(zombie)") == std::string::npos;
-  }));
+  return static_cast<int>(children_of(listener_->pid()).size());
 }
 
 bool TestServer::wait_session_count(int count, const Deadline& deadline) const {
