@@ -32,6 +32,11 @@ Outcome failed(const Config& config, const Error& error) {
   return Outcome{exit_code_for(error), config.source.text + ": " + error.describe()};
 }
 
+// -v: what happens until the mount serves, for who waits at the terminal.
+void tell(const Config& config, const std::string& what) {
+  if (config.verbose) fmt::print(stderr, "{}: {}\n", kIdent, what);
+}
+
 // In the daemon's process (or ours, in the foreground): everything between fork and exit.
 Outcome serve_mount(const Config& config, const Mountpoint& mountpoint,
                     const ssh::Options& ssh_options, const fs::Options& fs_options,
@@ -39,8 +44,10 @@ Outcome serve_mount(const Config& config, const Mountpoint& mountpoint,
   const Status library = ssh::libssh2_start();
   if (!library) return Outcome{ExitCode::kSystem, library.error().describe()};
   Service service(config, fs_options, ssh_options);
+  tell(config, "connecting to " + ssh_options.host);
   const Status connected = service.connect(prompter);
   if (!connected) return failed(config, connected.error());
+  tell(config, "connected; mounting " + config.source.text + " on " + mountpoint.path);
   return service.serve(mountpoint.path, readiness);
 }
 

@@ -31,6 +31,7 @@ Service::~Service() {
 }
 
 Status Service::connect(ssh::Prompter& prompter) {
+  const SignalMask::Pause pause;
   Result<std::unique_ptr<runtime::ByteStream>> stream =
       ssh::connect(ssh_options_, *login_, &prompter, nullptr);
   if (!stream) return fail(stream.error());

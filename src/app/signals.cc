@@ -12,10 +12,16 @@
 namespace sftpfs::app {
 namespace {
 
-sigset_t watched_signals() {
+sigset_t ending_signals() {
   sigset_t set;
   ::sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) ::sigaddset(&set, signal);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, signal);
+  return set;
+}
+
+sigset_t watched_signals() {
+  sigset_t set = ending_signals();
+  ::sigaddset(&set, SIGUSR1);
   return set;
 }
 
@@ -32,6 +38,16 @@ SignalMask::SignalMask() {
 SignalMask::~SignalMask() {
   ::sigaction(SIGPIPE, &previous_pipe_, nullptr);
   ::pthread_sigmask(SIG_SETMASK, &previous_mask_, nullptr);
+}
+
+SignalMask::Pause::Pause() {
+  const sigset_t set = ending_signals();
+  SFTPFS_CHECK(::pthread_sigmask(SIG_UNBLOCK, &set, nullptr) == 0);
+}
+
+SignalMask::Pause::~Pause() {
+  const sigset_t set = ending_signals();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
 SignalWatcher::SignalWatcher(runtime::Loop& loop, Callback callback)

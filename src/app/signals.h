@@ -20,6 +20,15 @@ namespace sftpfs::app {
 // restores both.
 class SignalMask {
  public:
+  // While one exists, a signal to this thread that ends programmes ends this one.
+  class Pause {
+   public:
+    Pause();
+    ~Pause();
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+  };
+
   SignalMask();
   ~SignalMask();
   SignalMask(const SignalMask&) = delete;

@@ -2,6 +2,7 @@
 #include "app/translate.h"
 
 #include <strings.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -37,6 +38,12 @@ bool is_yes(const std::string* value) {
   return value != nullptr && ::strcasecmp(value->c_str(), "yes") == 0;
 }
 
+int address_family(const std::string& word) {
+  if (::strcasecmp(word.c_str(), "inet") == 0) return AF_INET;
+  if (::strcasecmp(word.c_str(), "inet6") == 0) return AF_INET6;
+  return AF_UNSPEC;
+}
+
 std::string join_command(const std::vector<std::string>& words) {
   std::string command;
   for (const std::string& word : words) {
@@ -55,6 +62,12 @@ Duration seconds(double value) {
 
 // The words among Config::ssh_options that libssh2 honours as well as the child.
 void take_common_words(const Config& config, ssh::Options& out) {
+  const std::string* user = find_ssh_option(config, "User");
+  if (user != nullptr && out.user.empty()) out.user = *user;
+  if (const std::string* name = find_ssh_option(config, "HostName")) out.host = *name;
+  if (const std::string* family = find_ssh_option(config, "AddressFamily")) {
+    out.address_family = address_family(*family);
+  }
   out.batch_mode = is_yes(find_ssh_option(config, "BatchMode"));
   out.identities_only = is_yes(find_ssh_option(config, "IdentitiesOnly"));
   out.hash_known_hosts = is_yes(find_ssh_option(config, "HashKnownHosts"));
