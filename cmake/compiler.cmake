@@ -7,6 +7,10 @@ target_compile_options(sftpfs_compiler INTERFACE
   -Wimplicit-fallthrough -fno-strict-aliasing)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(sftpfs_compiler INTERFACE -Wduplicated-cond -Wlogical-op -fcoroutines)
+  if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # GCC bug 105329: false alarms in std::string's operator+ when optimising.
+    target_compile_options(sftpfs_compiler INTERFACE -Wno-restrict)
+  endif()
 else()
   target_compile_options(sftpfs_compiler INTERFACE -Wthread-safety)
 endif()
