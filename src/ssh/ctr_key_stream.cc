@@ -27,15 +27,6 @@ namespace {
 
 constexpr std::size_t kBlockBytes = 16;
 
-void xor_word(unsigned char* out, const unsigned char* in, const unsigned char* key) {
-  std::uint64_t text = 0;
-  std::uint64_t mask = 0;
-  std::memcpy(&text, in, sizeof(text));
-  std::memcpy(&mask, key, sizeof(mask));
-  text ^= mask;
-  std::memcpy(out, &text, sizeof(text));
-}
-
 // Takes `blocks` off a big-endian counter of 128 bits, which wraps.
 void step_back(std::array<unsigned char, CtrKeyStream::kIvBytes>& counter, std::size_t blocks) {
   std::size_t borrow = blocks;
@@ -101,14 +92,6 @@ bool CtrKeyStream::init(const unsigned char* key, std::size_t key_bytes, const u
   return set_params(params);
 }
 
-bool CtrKeyStream::crypt(unsigned char* out, const unsigned char* in, std::size_t size) {
-  if (size == 0 || size > prepared() || size > kShortCallBytes) {
-    return crypt_beyond_prepared(out, in, size);
-  }
-  take(out, in, size);
-  return true;
-}
-
 bool CtrKeyStream::crypt_beyond_prepared(unsigned char* out, const unsigned char* in,
                                          std::size_t size) {
   if (size == 0) return pass_on(out, in, size);
@@ -141,18 +124,6 @@ bool CtrKeyStream::pass_on(unsigned char* out, const unsigned char* in, std::siz
     out += piece;
     in += piece;
   } while (true);
-}
-
-void CtrKeyStream::take(unsigned char* out, const unsigned char* in, std::size_t size) {
-  const unsigned char* key = batch_.data() + next_;
-  next_ += size;
-  for (; size >= sizeof(std::uint64_t); size -= sizeof(std::uint64_t)) {
-    xor_word(out, in, key);
-    out += sizeof(std::uint64_t);
-    in += sizeof(std::uint64_t);
-    key += sizeof(std::uint64_t);
-  }
-  for (; size > 0; --size) *out++ = static_cast<unsigned char>(*in++ ^ *key++);
 }
 
 bool CtrKeyStream::may_prepare() {

@@ -18,7 +18,10 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <memory>
+#include <utility>
 
 namespace sftpfs::ssh {
 
@@ -82,5 +85,32 @@ class CtrKeyStream {
   std::array<unsigned char, kIvBytes> original_iv_{};  // rewinding changes that of `inner_`
   alignas(16) std::array<unsigned char, kBatchMaxBytes> batch_;  // NOLINT: filled before it is read
 };
+
+// The two functions below are all that nearly every call runs through.
+
+inline bool CtrKeyStream::crypt(unsigned char* out, const unsigned char* in, std::size_t size) {
+  if (size == 0 || size > prepared() || size > kShortCallBytes) {
+    return crypt_beyond_prepared(out, in, size);
+  }
+  take(out, in, size);
+  return true;
+}
+
+inline void CtrKeyStream::take(unsigned char* out, const unsigned char* in, std::size_t size) {
+  const unsigned char* key = batch_.data() + next_;
+  next_ += size;
+  std::uint64_t text = 0;
+  std::uint64_t mask = 0;
+  for (; size >= sizeof(text); size -= sizeof(text)) {
+    std::memcpy(&text, in, sizeof(text));
+    std::memcpy(&mask, key, sizeof(mask));
+    text ^= mask;
+    std::memcpy(out, &text, sizeof(text));
+    out += sizeof(text);
+    in += sizeof(text);
+    key += sizeof(text);
+  }
+  for (; size > 0; --size) *out++ = static_cast<unsigned char>(*in++ ^ *key++);
+}
 
 }  // namespace sftpfs::ssh

@@ -102,7 +102,7 @@ bool Twins::start_afresh() {
       return same(false, "a start that failed");
     }
   }
-  if (order == 1 && !call(16)) return false;  // without a key
+  if (order == 1 && !call(pick(2) * 16)) return false;  // without a key
   if (first_key != nullptr) return true;
   for (EVP_CIPHER_CTX* context : {one_.get(), other_.get()}) {
     if (EVP_CipherInit_ex(context, nullptr, nullptr, key.data(), nullptr, -1) != 1) {
