@@ -1,0 +1,131 @@
+// See world.h.
+#include "model/world.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "ssh/process_stream.h"
+
+namespace sftpfs::model {
+namespace {
+
+constexpr const char* kServer = "/usr/lib/openssh/sftp-server";
+
+fs::Options options_of(const Shape& shape, const std::string& directory) {
+  fs::Options options;
+  options.remote_directory = directory;
+  options.workers = shape.workers;
+  options.max_conns = shape.max_conns;
+  options.block_size_bytes = shape.block_size_bytes;
+  options.cache_size_bytes = shape.cache_slots * shape.block_size_bytes;
+  options.dirty_bytes_max = shape.dirty_bytes_max;
+  return options;
+}
+
+}  // namespace
+
+int scaled(int count) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  constexpr int kSlower = 6;
+#else
+  constexpr int kSlower = 1;
+#endif
+  const char* times = std::getenv("SFTPFS_MODEL_TIMES");
+  return count * (times == nullptr ? 1 : std::max(1, std::atoi(times))) / kSlower;
+}
+
+runtime::Task<Result<std::unique_ptr<runtime::ByteStream>>> ServerConnector::connect(
+    runtime::Cancel* cancel) {
+  static_cast<void>(cancel);
+  Result<std::unique_ptr<ssh::ProcessStream>> stream =
+      ssh::ProcessStream::spawn({kServer}, "localhost", "sftp-server");
+  if (!stream) co_return fail(stream.error());
+  {
+    const std::lock_guard lock(mutex_);
+    servers_.emplace_back(static_cast<int>(::syscall(SYS_pidfd_open, (*stream)->pid(), 0)));
+  }
+  co_return std::unique_ptr<runtime::ByteStream>(std::move(*stream));
+}
+
+void ServerConnector::kill_servers() {
+  const std::lock_guard lock(mutex_);
+  for (const UniqueFd& server : servers_) {
+    ::syscall(SYS_pidfd_send_signal, server.get(), SIGKILL, nullptr, 0);
+  }
+  servers_.clear();
+}
+
+World::World(const Shape& shape)
+    : shape_(shape),
+      directory_(temp_.make_dir("server")),
+      sibling_(temp_.make_dir("reference")),
+      connector_(std::make_shared<ServerConnector>()),
+      shared_(options_of(shape, directory_), clock_, connector_),
+      filesystem_(shared_) {
+  shared_.pool.start_threads();
+  fs::OperationContext op;
+  const Status started = run(filesystem_.start(op));
+  EXPECT_TRUE(started) << (started ? "" : started.error().describe());
+}
+
+World::~World() {
+  shared_.pool.stop();
+  filesystem_.discard_handles();
+  shared_.cache.check_invariants();
+}
+
+void World::hangs() {
+  std::fprintf(stderr, "an operation hangs\n");
+  test::remove_tree(temp_.path());
+  std::abort();
+}
+
+void World::settle() {
+  // Twice: a job may have posted another one to a loop that was asked before.
+  for (int round = 0; round < 2; ++round) {
+    for (unsigned worker = 0; worker < shape_.workers; ++worker) {
+      call(worker, [] { return true; });
+    }
+  }
+}
+
+namespace {
+
+runtime::Task<Status> wait_until_ready(fs::SessionSlot& slot) {
+  const Result<fs::ClientRef> client = co_await slot.session().ready(nullptr);
+  co_return client ? Status() : fail(client.error());
+}
+
+}  // namespace
+
+void World::open_sessions() {
+  for (const auto& slot : shared_.pool.slots()) {
+    const Status ready = wait(start(slot->worker().index(), wait_until_ready(*slot)));
+    ASSERT_TRUE(ready) << ready.error().describe();
+  }
+}
+
+std::size_t World::dirty_bytes() {
+  std::size_t total = 0;
+  for (unsigned worker = 0; worker < shape_.workers; ++worker) {
+    fs::Worker& at = *shared_.pool.workers()[worker];
+    total += call(worker, [&at] { return at.dirty_bytes().in_use(); });
+  }
+  return total;
+}
+
+void World::expect_idle() {
+  settle();
+  EXPECT_EQ(shared_.files.size(), 0U);
+  EXPECT_EQ(shared_.directories.size(), 0U);
+  EXPECT_EQ(shared_.inodes.size(), 1U) << "inodes that the kernel has forgotten are kept";
+  EXPECT_EQ(dirty_bytes(), 0U);
+  shared_.cache.check_invariants();
+}
+
+}  // namespace sftpfs::model
