@@ -114,13 +114,17 @@ Outcome<std::size_t> Filesystem::copy_on(OpenFileRef from, std::uint64_t from_of
                                          std::size_t size_bytes, OperationContext& op) {
   sftp::Client& client = *to->client;
   // EOPNOTSUPP makes the kernel copy through reads and writes.
-  if (!client.extensions().copy_data || to->append) co_return fail(Error::system(EOPNOTSUPP));
+  // OpenSSH refuses to copy within one file.
+  const bool possible = client.extensions().copy_data && !to->append && from->inode != to->inode;
+  if (!possible) co_return fail(Error::system(EOPNOTSUPP));
   const AttrView source = from->inode->view(shared_.clock.now());
   if (!source.known) co_return fail(Error::system(EOPNOTSUPP));
   if (from_offset >= source.attrs.size) co_return std::size_t{0};
   const std::size_t length = static_cast<std::size_t>(std::min<std::uint64_t>(
       std::min(size_bytes, kCopyBytesMax), source.attrs.size - from_offset));
 
+  const Status drained = co_await to->io->drain(op.cancel.get());
+  if (!drained) co_return fail(mapped(drained.error(), Attempt::kWrite));
   sftp::Handle source_handle = from->handle;
   const bool extra = from->client != to->client;
   if (extra) {
@@ -132,8 +136,7 @@ Outcome<std::size_t> Filesystem::copy_on(OpenFileRef from, std::uint64_t from_of
     if (!opened) co_return fail(Error::system(EOPNOTSUPP));
     source_handle = *opened;
   }
-  const Status drained = co_await to->io->drain(op.cancel.get());
-  if (!drained) co_return fail(mapped(drained.error(), Attempt::kWrite));
+  to->io->send_gathered();
   to->inode->write_begins(to_offset + length, shared_.clock.wall_now());
   const Status copied =
       co_await client.copy_data(source_handle, from_offset, length, to->handle, to_offset)
@@ -142,6 +145,13 @@ Outcome<std::size_t> Filesystem::copy_on(OpenFileRef from, std::uint64_t from_of
   to->inode->new_generation();
   to->inode->expire();
   if (extra) client.close(source_handle, sftp::Queue::kBulk).forget();
+  // OpenSSH refuses to copy between handles of one name, even if they are of different files; a
+  // real failure shows again when the kernel copies.
+  const bool refused = !copied && copied.error().is_sftp(sftp::kFxFailure);
+  if (refused) co_return fail(Error::system(EOPNOTSUPP));
+  if (!copied && copied.error().is(ErrorCode::kSftpStatus)) {
+    co_return fail(Error::system(EOPNOTSUPP));  // the kernel's own copy finds the exact reason
+  }
   if (!copied) co_return fail(mapped(copied.error(), Attempt::kCopy));
   co_return length;
 }
