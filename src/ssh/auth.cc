@@ -40,9 +40,9 @@ enum class Outcome : std::uint8_t {
 class SensitivePhase {
  public:
   explicit SensitivePhase(Libssh2Session& session) : session_(session) {
-    session_.set_sensitive(true);
+    session_.memory().set_sensitive(true);
   }
-  ~SensitivePhase() { session_.set_sensitive(false); }
+  ~SensitivePhase() { session_.memory().set_sensitive(false); }
   SensitivePhase(const SensitivePhase&) = delete;
   SensitivePhase& operator=(const SensitivePhase&) = delete;
 
@@ -284,8 +284,8 @@ void Authenticator::answer(int count, const LIBSSH2_USERAUTH_KBDINT_PROMPT* prom
         given_up_ = asked.error();
       }
     }
-    // libssh2 frees the text, and while the session is sensitive wipes it.
-    responses[i].text = static_cast<char*>(std::malloc(typed.size() + 1));
+    // libssh2 frees the text, which wipes it.
+    responses[i].text = static_cast<char*>(session_.memory().allocate(typed.size() + 1));
     if (responses[i].text == nullptr) return;
     std::memcpy(responses[i].text, typed.c_str(), typed.size() + 1);
     responses[i].length = static_cast<unsigned int>(typed.size());

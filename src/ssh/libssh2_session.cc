@@ -3,13 +3,10 @@
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
-#include <malloc.h>
-#include <openssl/crypto.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
 
@@ -86,21 +83,12 @@ struct Libssh2Callbacks {
     self(abstract).disconnect_text_.assign(message, std::min(count, kTextMax));
   }
 
-  static void* allocate(std::size_t size, void** /*abstract*/) { return std::malloc(size); }
-
-  static void release(void* memory, void** abstract) {
-    if (memory == nullptr) return;
-    if (self(abstract).sensitive_) OPENSSL_cleanse(memory, ::malloc_usable_size(memory));
-    std::free(memory);
+  static void* allocate(std::size_t size, void** abstract) {
+    return self(abstract).memory_.allocate(size);
   }
-
+  static void release(void* memory, void** abstract) { self(abstract).memory_.release(memory); }
   static void* reallocate(void* memory, std::size_t size, void** abstract) {
-    if (memory == nullptr || !self(abstract).sensitive_) return std::realloc(memory, size);
-    void* moved = std::malloc(size);
-    if (moved == nullptr) return nullptr;
-    std::memcpy(moved, memory, std::min(size, ::malloc_usable_size(memory)));
-    release(memory, abstract);
-    return moved;
+    return self(abstract).memory_.reallocate(memory, size);
   }
 };
 

@@ -25,6 +25,7 @@
 #include "base/unique_fd.h"
 #include "ssh/byte_queue.h"
 #include "ssh/patience.h"
+#include "ssh/session_memory.h"
 
 namespace sftpfs::ssh {
 
@@ -83,8 +84,8 @@ class Libssh2Session {
   std::string server_banner() const;
   // "aes128-ctr" of the direction to us.
   std::string cipher() const;
-  // While set, memory that libssh2 frees is wiped first: it copies passwords.
-  void set_sensitive(bool sensitive) { sensitive_ = sensitive; }
+  // What libssh2 is given to free must come from here.
+  SessionMemory& memory() { return memory_; }
   // For callbacks of libssh2 that only get the session: `*abstract` is this object.
   void set_user_data(void* data) { user_data_ = data; }
   void* user_data() const { return user_data_; }
@@ -101,6 +102,7 @@ class Libssh2Session {
 
   UniqueFd socket_;
   std::string peer_;
+  SessionMemory memory_;
   LIBSSH2_SESSION* session_ = nullptr;
   LIBSSH2_CHANNEL* channel_ = nullptr;
   ByteQueue input_;
@@ -109,7 +111,6 @@ class Libssh2Session {
   bool drained_ = false;
   int socket_errno_ = 0;  // why, where the socket said so
   bool dead_ = false;     // being torn down: SEND and RECV fail
-  bool sensitive_ = false;
   void* user_data_ = nullptr;
   std::string disconnect_text_;  // of the server's SSH_MSG_DISCONNECT
 };

@@ -81,7 +81,10 @@ Result<std::vector<Address>> look_up(const std::string& host, std::uint16_t port
     run(*lookup);
     lookup->done.raise();
   }).detach();
-  if (Status status = patience.wait(lookup->done.fd(), POLLIN); !status) {
+  // raised() is what makes the thread's results ours; the descriptor only wakes us.
+  while (!lookup->done.raised()) {
+    Status status = patience.wait(lookup->done.fd(), POLLIN);
+    if (status) continue;
     if (!status.error().is(ErrorCode::kTimedOut)) return fail(status.error());
     return fail(
         ErrorCode::kTimedOut,

@@ -1,7 +1,6 @@
 // See offer_key.h.
 #include "ssh/offer_key.h"
 
-#include <cstdlib>
 #include <cstring>
 
 #include "ssh/wire.h"
@@ -11,6 +10,7 @@ namespace {
 
 // What the signing callback needs, and what became of it.
 struct Signing {
+  Libssh2Session& session;
   Identity& identity;
   bool done = false;
   std::optional<Error> error;
@@ -37,8 +37,7 @@ int sign_request(LIBSSH2_SESSION* /*session*/, unsigned char** signature, std::s
     signing.error = made.error();
     return -1;
   }
-  // libssh2 frees it with the session's allocator, which is malloc's.
-  *signature = static_cast<unsigned char*>(std::malloc(made->size()));
+  *signature = static_cast<unsigned char*>(signing.session.memory().allocate(made->size()));
   if (*signature == nullptr) return -1;
   std::memcpy(*signature, made->data(), made->size());
   *size = made->size();
@@ -60,7 +59,7 @@ std::string blob_as(const std::string& blob, std::string_view algorithm) {
 Result<KeyOffer> offer_key(Libssh2Session& session, const LoginContext& context, Identity& identity,
                            const std::string& blob, std::string_view algorithm) {
   const std::string offered = blob_as(blob, algorithm);
-  Signing signing{identity, false, {}};
+  Signing signing{session, identity, false, {}};
   void* abstract = &signing;
   Result<long> rc = session.drive(context.patience, [&] {
     return long{libssh2_userauth_publickey(session.raw(), context.target.user.c_str(),
