@@ -60,13 +60,14 @@ FileAttr Filesystem::to_file_attr(const Inode& inode, const sftp::Attrs& attrs) 
   return out;
 }
 
-AttrReply Filesystem::attr_reply(const Inode& inode) const {
+AttrReply Filesystem::attr_reply(Inode& inode) const {
   const AttrView view = inode.view(shared_.clock.now());
   AttrReply reply;
   reply.attr = to_file_attr(inode, view.attrs);
   // The kernel may not believe anything longer than we do.
   reply.timeout_s = std::min(shared_.options.kernel_attr_timeout_s, seconds(view.remaining));
   if (view.locally_modified) reply.timeout_s = 0;
+  inode.tell_kernel(view.attrs);
   return reply;
 }
 

@@ -121,8 +121,9 @@ class Filesystem {
 
   Result<InodeRef> find(std::uint64_t inode) const;
   Result<OpenFileRef> find_file(std::uint64_t handle) const;
+  OpenFileRef find_open(const Inode& inode, bool writable) const;
   FileAttr to_file_attr(const Inode& inode, const sftp::Attrs& attrs) const;
-  AttrReply attr_reply(const Inode& inode) const;
+  AttrReply attr_reply(Inode& inode) const;
   EntryReply entry_reply(const InodeRef& inode) const;
   // Enters a name the server has shown.
   InodeRef enter(const InodeRef& parent, const std::string& name, const sftp::Attrs& attrs,

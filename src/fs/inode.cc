@@ -87,6 +87,17 @@ bool Inode::kernel_cache_is_current() {
   return current;
 }
 
+void Inode::tell_kernel(const sftp::Attrs& attrs) {
+  const MutexLock lock(mutex_);
+  kernel_size_ = attrs.size;
+  kernel_mtime_ = attrs.mtime;
+}
+
+bool Inode::kernel_attrs_are_old() const {
+  const MutexLock lock(mutex_);
+  return kernel_size_ != attrs_.size || kernel_mtime_ != attrs_.mtime;
+}
+
 std::shared_ptr<FileIo> Inode::acquire_io(const std::function<std::shared_ptr<FileIo>()>& make) {
   const MutexLock lock(mutex_);
   if (io_ == nullptr) io_ = make();

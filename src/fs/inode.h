@@ -84,6 +84,10 @@ class Inode {
   // they are.
   bool kernel_cache_is_current();
 
+  // What the kernel has been told of size and modification time, and whether that is out of date.
+  void tell_kernel(const sftp::Attrs& attrs);
+  bool kernel_attrs_are_old() const;
+
   // The state of the open file: made by the first acquire_io(), dropped by the last release_io().
   std::shared_ptr<FileIo> acquire_io(const std::function<std::shared_ptr<FileIo>()>& make);
   void release_io();
@@ -115,6 +119,8 @@ class Inode {
   std::uint64_t last_ended_ SFTPFS_GUARDED_BY(mutex_) = 0;  // tick of the newest answer to one
   std::uint64_t generation_ SFTPFS_GUARDED_BY(mutex_) = 1;
   std::uint64_t kernel_generation_ SFTPFS_GUARDED_BY(mutex_) = 0;  // 0: the kernel holds nothing
+  std::uint64_t kernel_size_ SFTPFS_GUARDED_BY(mutex_) = 0;
+  std::uint32_t kernel_mtime_ SFTPFS_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<FileIo> io_ SFTPFS_GUARDED_BY(mutex_);
   unsigned io_users_ SFTPFS_GUARDED_BY(mutex_) = 0;
 };

@@ -86,6 +86,14 @@ Outcome<AttrReply> Filesystem::setattr(OperationContext& op, std::uint64_t inode
                                      setattr_on(lease.slot(), op, *found, change, nullptr));
 }
 
+// A descriptor of an inode that has lost its name; null if there is none.
+OpenFileRef Filesystem::find_open(const Inode& inode, bool writable) const {
+  for (const OpenFileRef& file : shared_.files.all()) {
+    if (file->inode.get() == &inode && (file->writable || !writable)) return file;
+  }
+  return nullptr;
+}
+
 Outcome<sftp::Attrs> Filesystem::current_attrs(SessionSlot& slot, OperationContext& op,
                                                InodeRef inode, sftp::Queue queue,
                                                OpenFileRef file) {
@@ -115,6 +123,7 @@ Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& o
   sftp::Client& client = **ready;
   const sftp::Attrs wire = to_wire(change, current);
   const Result<std::string> path = shared_.inodes.path(*inode);
+  if (!path && file == nullptr) file = find_open(*inode, change.has_size);
   if (!path && file == nullptr) co_return fail(path.error());
   const bool is_link = inode->type() == S_IFLNK;
   const bool root = inode->id() == kRootInode;

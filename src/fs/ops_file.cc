@@ -68,14 +68,19 @@ Outcome<OpenReply> Filesystem::open(OperationContext& op, std::uint64_t inode, i
   if (!found) co_return fail(found.error());
   std::shared_ptr<FileIo> io = acquire_io(*found, nullptr);
   Result<OpenReply> reply = co_await runtime::run_on(io->home(), open_on(io, op, flags));
-  if (!reply) (*found)->release_io();
+  if (!reply) {
+    (*found)->release_io();
+  } else if ((*found)->kernel_attrs_are_old()) {
+    // Else reads would end at the size that the kernel still believes for a while.
+    shared_.notifier->attributes_changed(inode);
+  }
   co_return reply;
 }
 
 Outcome<OpenReply> Filesystem::open_on(std::shared_ptr<FileIo> io, OperationContext& op,
                                        int flags) {
   const InodeRef inode = io->inode();
-  const bool truncate = (flags & O_TRUNC) != 0 && (flags & O_ACCMODE) != O_RDONLY;
+  const bool truncate = (flags & O_TRUNC) != 0;  // on Linux with O_RDONLY, too
   if (truncate) {
     // Nothing accepted before may arrive after the truncation.
     const Status drained = co_await io->drain(op.cancel.get());

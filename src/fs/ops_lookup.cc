@@ -87,10 +87,7 @@ Outcome<AttrReply> Filesystem::getattr_on(SessionSlot& slot, OperationContext& o
 // A removed file that is still open can only be asked for by its handle.
 Outcome<AttrReply> Filesystem::getattr_unnamed(OperationContext& op, InodeRef inode,
                                                Error no_name) {
-  OpenFileRef open_file;
-  for (const OpenFileRef& file : shared_.files.all()) {
-    if (file->inode == inode) open_file = file;
-  }
+  const OpenFileRef open_file = find_open(*inode, false);
   if (open_file == nullptr) co_return fail(no_name);
   co_return co_await runtime::run_on(open_file->io->home(), getattr_by_handle(op, open_file));
 }

@@ -35,6 +35,21 @@ struct Counters {
   std::atomic<std::uint64_t> write_errors{0};
 };
 
+// Tells the kernel what it could not know. Any worker; must not wait for requests to be answered.
+class KernelNotifier {
+ public:
+  virtual void attributes_changed(std::uint64_t inode) = 0;
+
+ protected:
+  ~KernelNotifier() = default;
+};
+
+// Without a kernel.
+class NoKernel final : public KernelNotifier {
+ public:
+  void attributes_changed(std::uint64_t /*inode*/) override {}
+};
+
 struct Shared {
   Shared(const Options& chosen, const Clock& the_clock,
          std::shared_ptr<runtime::Connector> connector)
@@ -60,6 +75,8 @@ struct Shared {
   HandleTable<OpenFile> files;
   HandleTable<DirectoryStream> directories;
   Counters counters;
+  NoKernel no_kernel;
+  KernelNotifier* notifier = &no_kernel;  // set while no operation is under way
   SessionPool pool;
 };
 

@@ -49,7 +49,19 @@ void Mount::SessionDeleter::operator()(fuse_session* session) const {
 Mount::Mount(fs::Filesystem& filesystem, MountCallbacks callbacks)
     : filesystem_(filesystem), callbacks_(std::move(callbacks)) {}
 
-Mount::~Mount() { SFTPFS_CHECK(!mounted_); }
+Mount::~Mount() {
+  SFTPFS_CHECK(!mounted_);
+  filesystem_.shared().notifier = &filesystem_.shared().no_kernel;
+}
+
+void Mount::attributes_changed(std::uint64_t inode) {
+  // A negative offset means attributes only, for which the kernel takes no lock that a request
+  // under way could hold.
+  const int rc = fuse_lowlevel_notify_inval_inode(session_.get(), inode, -1, 0);
+  if (rc != 0 && rc != -ENOENT) {
+    log_debug("telling the kernel of changed attributes: {}", Error::system(-rc).describe());
+  }
+}
 
 Result<std::unique_ptr<Mount>> Mount::create(fs::Filesystem& filesystem,
                                              const std::vector<std::string>& fuse_options,
@@ -69,6 +81,7 @@ Status Mount::mount(const std::string& mountpoint) {
     return fail(ErrorCode::kSystem, "cannot mount on '" + mountpoint + "'");
   }
   mounted_ = true;
+  filesystem_.shared().notifier = this;
   const int fd = fuse_session_fd(session_.get());
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {

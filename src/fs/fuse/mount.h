@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "fs/filesystem.h"
+#include "fs/shared.h"
 
 struct fuse_session;
 
@@ -30,7 +31,7 @@ struct MountCallbacks {
   std::function<void()> on_gone;     // the kernel has ended the connection
 };
 
-class Mount {
+class Mount final : public fs::KernelNotifier {
  public:
   // `fuse_options` are the words of fuse's -o ("fsname=...", "allow_other", ...), already escaped.
   static Result<std::unique_ptr<Mount>> create(fs::Filesystem& filesystem,
@@ -52,6 +53,7 @@ class Mount {
   };
 
   Mount(fs::Filesystem& filesystem, MountCallbacks callbacks);
+  void attributes_changed(std::uint64_t inode) override;
   void on_progress();
   void on_gone();
 
