@@ -1,5 +1,6 @@
 // mount(8), fstab and the messages of a mount that fails.
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -7,6 +8,7 @@
 #include "integration/mounted_test.h"
 #include "support/mounts.h"
 #include "support/net.h"
+#include "support/temp_dir.h"
 
 namespace sftpfs::test {
 namespace {
@@ -30,6 +32,19 @@ TEST_F(Helper, MountsByBothTypes) {
     EXPECT_EQ(entry->source, scene_.source());
     EXPECT_EQ(entry->type, "fuse." + HelperScene::type());
     EXPECT_EQ(scene_.unmount(), "");
+  }
+}
+
+TEST(Install, PutsBothHelpersWhereMountLooks) {
+  const TempDir directory;
+  ProcessOptions options;
+  options.environment = {"DESTDIR=" + directory.path()};
+  must_run({"cmake", "--install", SFTPFS_BUILD_DIR}, options);
+  for (const char* helper : {"/sbin/mount.sftpfs", "/sbin/mount.fuse.sftpfs"}) {
+    // A link to where the programme lies once DESTDIR has become "/".
+    const std::string target = std::filesystem::read_symlink(directory.path() + helper).string();
+    EXPECT_EQ(target.front(), '/') << target;
+    EXPECT_TRUE(run({directory.path() + target, "-V"}).ok()) << target;
   }
 }
 

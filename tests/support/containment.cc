@@ -1,7 +1,7 @@
 // See containment.h.
 #include "support/containment.h"
 
-#include <dirent.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -20,6 +20,7 @@
 #include <set>
 #include <string>
 
+#include "base/unique_fd.h"
 #include "support/deadline.h"
 #include "support/mounts.h"
 #include "support/process_table.h"
@@ -105,6 +106,7 @@ void open_fuse_device(const std::string& directory) {
 }
 
 void enter_mount_namespace(const std::string& directory) {
+  must(::unshare(CLONE_NEWNS), "unshare");
   must(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "making mounts private");
   must(::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr), "mount /proc");
   open_fuse_device(directory);
@@ -163,8 +165,7 @@ int wait_for_keeper(pid_t keeper, bool private_namespaces) {
     int signal = 0;
     ::sigwait(&awaited, &signal);
     if (signal != SIGCHLD) {
-      // With its first process the whole PID namespace ends. (Our /proc is the namespace's by now,
-      // so a tree of processes can only be looked for without one.)
+      // With its first process a whole PID namespace ends.
       if (!private_namespaces) kill_tree(keeper, Deadline(kOrphanGrace));
       ::kill(keeper, SIGKILL);
       ::waitpid(keeper, nullptr, 0);
@@ -183,7 +184,8 @@ bool in_private_namespaces() { return std::getenv(kPrivateMark) != nullptr; }
 int run_contained(const std::function<int()>& tests) {
   const TempDir directory;
   // Refused without root, and by containers that may not make namespaces: then do without.
-  const bool private_namespaces = ::unshare(CLONE_NEWNS | CLONE_NEWPID) == 0;
+  const UniqueFd own_namespace(::open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC));
+  const bool private_namespaces = ::unshare(CLONE_NEWPID) == 0;
   std::fflush(nullptr);
   // From before the fork, so that no signal falls between; the keeper waits for SIGCHLD, too.
   const sigset_t awaited = signal_set({SIGCHLD, SIGTERM, SIGINT, SIGHUP});
@@ -198,6 +200,8 @@ int run_contained(const std::function<int()>& tests) {
     std::fflush(nullptr);
     ::_exit(result);
   }
+  // The keeper's namespace is for the keeper: once that has ended, nothing could be started in it.
+  if (private_namespaces) must(::setns(own_namespace.get(), CLONE_NEWPID), "setns");
   return wait_for_keeper(keeper, private_namespaces);
 }
 
