@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "base/bytes.h"
 #include "fs/open_file.h"
@@ -63,7 +64,7 @@ class FileIo : public std::enable_shared_from_this<FileIo> {
   // drain(), with the new attributes in the same round trip, and fsync where wanted; reports the
   // latched error of `file`.
   runtime::Task<Status> flush(OpenFileRef file, bool sync_to_disk, runtime::Cancel* cancel);
-  bool clean() const { return in_flight_ == 0 && !gathering_; }
+  bool clean() const { return in_flight_.empty() && !gathering_; }
   // Where a request belongs that must not overtake our writes.
   sftp::Queue queue() const { return clean() ? sftp::Queue::kMetadata : sftp::Queue::kBulk; }
 
@@ -99,7 +100,8 @@ class FileIo : public std::enable_shared_from_this<FileIo> {
   bool gather(const OpenFileRef& file, std::uint64_t offset, const SharedBytes& data);
   void send(OpenFileRef file, std::uint64_t offset, SharedBytes data, std::size_t pieces);
   static runtime::Task<void> write_out(std::shared_ptr<FileIo> self, OpenFileRef file,
-                                       std::uint64_t offset, SharedBytes data, std::size_t pieces);
+                                       std::uint64_t offset, SharedBytes data, std::size_t pieces,
+                                       std::uint64_t number);
   runtime::Task<Error> failed(Error error, std::uint64_t offset, std::size_t size_bytes);
   void doom_blocks(std::uint64_t from, std::uint64_t to, std::uint64_t old_size);
   std::size_t gather_bytes_max(const OpenFile& file) const;
@@ -111,10 +113,10 @@ class FileIo : public std::enable_shared_from_this<FileIo> {
   std::size_t receive_window_bytes_ = 0;  // as last asked for
 
   std::optional<Gathering> gathering_;
-  std::size_t in_flight_ = 0;  // extents
-  // Extents ever sent and ever answered; the server answers in order.
+  // Extents are numbered as they are sent. They need not end in that order: one that has failed
+  // is looked into first.
   std::uint64_t sent_ = 0;
-  std::uint64_t completed_ = 0;
+  std::set<std::uint64_t> in_flight_;
   runtime::WaitList progress_;
 };
 

@@ -82,7 +82,6 @@ void FileIo::follow_link(sftp::Client& client) {
 runtime::Task<Result<ReadReply>> FileIo::read(OpenFileRef file, std::uint64_t offset,
                                               std::size_t size_bytes, Readahead::Plan plan,
                                               runtime::Cancel* cancel) {
-  send_gathered();
   follow_link(*file->client);
   ReadReply reply;
   if (!plan.sequential) {
@@ -148,6 +147,8 @@ runtime::Task<Result<cache::Pin>> FileIo::block(OpenFileRef file, cache::BlockKe
 }
 
 void FileIo::start_load(const OpenFileRef& file, const cache::BlockKey& key, cache::Load load) {
+  // What the READ brings is kept, so it must see all that has been accepted.
+  send_gathered();
   runtime::spawn(fill(shared_from_this(), file, key, std::move(load)));
 }
 
@@ -202,6 +203,7 @@ runtime::Task<Status> FileIo::read_around(OpenFileRef file, std::uint64_t offset
     for (cache::Pin& pin : cached.pins) reply.pins.push_back(std::move(pin));
     co_return Status();
   }
+  send_gathered();
   auto buffer = std::make_unique_for_overwrite<std::byte[]>(size_bytes);
   const MutableByteSpan into(buffer.get(), size_bytes);
   sftp::Call<std::size_t> call =

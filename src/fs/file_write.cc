@@ -56,7 +56,7 @@ void FileIo::accept(const OpenFileRef& file, std::uint64_t offset, SharedBytes d
   send_gathered();
   // With nothing in flight a write goes out at once; behind others small ones gather until the
   // next acknowledgement, so a stream of small writes costs one request each round trip.
-  if (in_flight_ == 0 || data.size() >= kGatherBelowBytes) {
+  if (in_flight_.empty() || data.size() >= kGatherBelowBytes) {
     send(file, offset, std::move(data), 1);
     return;
   }
@@ -91,14 +91,15 @@ void FileIo::send_gathered() {
 }
 
 void FileIo::send(OpenFileRef file, std::uint64_t offset, SharedBytes data, std::size_t pieces) {
-  ++in_flight_;
-  ++sent_;
+  in_flight_.insert(++sent_);
   shared_.counters.writes_sent.fetch_add(1, std::memory_order_relaxed);
-  runtime::spawn(write_out(shared_from_this(), std::move(file), offset, std::move(data), pieces));
+  runtime::spawn(
+      write_out(shared_from_this(), std::move(file), offset, std::move(data), pieces, sent_));
 }
 
 runtime::Task<void> FileIo::write_out(std::shared_ptr<FileIo> self, OpenFileRef file,
-                                      std::uint64_t offset, SharedBytes data, std::size_t pieces) {
+                                      std::uint64_t offset, SharedBytes data, std::size_t pieces,
+                                      std::uint64_t number) {
   const std::size_t size_bytes = data.size();
   sftp::Call<void> call = file->client->write(file->handle, offset, std::move(data));
   const Status status = co_await call;
@@ -108,9 +109,8 @@ runtime::Task<void> FileIo::write_out(std::shared_ptr<FileIo> self, OpenFileRef 
   }
   for (std::size_t i = 0; i < pieces; ++i) self->inode_->change_ends();
   self->slot_.worker().dirty_bytes().release(size_bytes);
-  --self->in_flight_;
-  ++self->completed_;
-  if (self->in_flight_ == 0) self->send_gathered();
+  self->in_flight_.erase(number);
+  if (self->in_flight_.empty()) self->send_gathered();
   self->progress_.notify_all();
 }
 
@@ -142,7 +142,7 @@ void FileIo::doom_blocks(std::uint64_t from, std::uint64_t to, std::uint64_t old
 runtime::Task<Status> FileIo::drain(runtime::Cancel* cancel) {
   send_gathered();
   const std::uint64_t target = sent_;
-  while (completed_ < target) {
+  while (!in_flight_.empty() && *in_flight_.begin() <= target) {
     const bool notified = co_await progress_.wait(cancel);
     if (!notified) co_return fail(cancel->error());
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 
 #include "base/log.h"
 #include "fs/ask.h"
@@ -19,11 +20,16 @@ constexpr std::uint32_t kBlockBytes = 512;
 // What a server means that sends no permissions.
 constexpr std::uint32_t kModeUnknown = S_IFREG | 0600;
 
-// All of the allowance is free only when nothing is under way.
+// More than there ever is, whatever the capacity becomes meanwhile, is granted only when nothing
+// is under way.
 runtime::Task<Status> wait_until_clean(Worker& worker, runtime::Cancel* cancel) {
-  const std::size_t everything = worker.dirty_bytes().capacity();
-  const Status clean = co_await worker.dirty_bytes().acquire(everything, cancel);
-  if (clean) worker.dirty_bytes().release(everything);
+  constexpr std::size_t kEverything = std::numeric_limits<std::size_t>::max() / 2;
+  const Status clean = co_await worker.dirty_bytes().acquire(kEverything, cancel);
+  if (clean) {
+    worker.dirty_bytes().release(kEverything);
+  } else {
+    log_error("{} bytes did not reach the server", worker.dirty_bytes().in_use());
+  }
   co_return clean;
 }
 
@@ -143,10 +149,7 @@ Completion Filesystem::drain(OperationContext& op) {
   for (const std::unique_ptr<Worker>& worker : shared_.pool.workers()) {
     const Status clean =
         co_await runtime::run_on(worker->loop(), wait_until_clean(*worker, op.cancel.get()));
-    if (!clean) {
-      log_error("{} bytes did not reach the server", worker->dirty_bytes().in_use());
-      result = clean;
-    }
+    if (!clean) result = clean;
   }
   co_return result;
 }
