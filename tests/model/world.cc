@@ -27,6 +27,14 @@ fs::Options options_of(const Shape& shape, const std::string& directory) {
   return options;
 }
 
+std::vector<std::string> server_of(const Shape& shape) {
+  if (shape.file_bytes_max == 0) return {kServer};
+  // In blocks of 512 bytes; ignored, the signal becomes an error of write(2).
+  const std::size_t blocks = shape.file_bytes_max / 512;
+  return {"/bin/sh", "-c",
+          "trap '' XFSZ; ulimit -f " + std::to_string(blocks) + "; exec " + kServer};
+}
+
 }  // namespace
 
 int scaled(int count) {
@@ -43,7 +51,7 @@ runtime::Task<Result<std::unique_ptr<runtime::ByteStream>>> ServerConnector::con
     runtime::Cancel* cancel) {
   static_cast<void>(cancel);
   Result<std::unique_ptr<ssh::ProcessStream>> stream =
-      ssh::ProcessStream::spawn({kServer}, "localhost", "sftp-server");
+      ssh::ProcessStream::spawn(command_, "localhost", "sftp-server");
   if (!stream) co_return fail(stream.error());
   {
     const std::lock_guard lock(mutex_);
@@ -64,7 +72,7 @@ World::World(const Shape& shape)
     : shape_(shape),
       directory_(temp_.make_dir("server")),
       sibling_(temp_.make_dir("reference")),
-      connector_(std::make_shared<ServerConnector>()),
+      connector_(std::make_shared<ServerConnector>(server_of(shape))),
       shared_(options_of(shape, directory_), clock_, connector_),
       filesystem_(shared_) {
   shared_.pool.start_threads();

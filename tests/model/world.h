@@ -33,6 +33,8 @@ struct Shape {
   std::size_t cache_slots = 64;
   std::size_t block_size_bytes = 16 << 10;
   std::size_t dirty_bytes_max = 4 << 20;
+  // Writes beyond it fail on the server; 0: no limit.
+  std::size_t file_bytes_max = 0;
 };
 
 // A number of operations that suits the build: sanitizers are slow.
@@ -41,6 +43,7 @@ int scaled(int count);
 // Starts sftp-server processes, and ends them when a test wants to see a connection break.
 class ServerConnector final : public runtime::Connector {
  public:
+  explicit ServerConnector(std::vector<std::string> command) : command_(std::move(command)) {}
   runtime::Task<Result<std::unique_ptr<runtime::ByteStream>>> connect(
       runtime::Cancel* cancel) override;
   bool can_clone() const override { return true; }
@@ -48,6 +51,7 @@ class ServerConnector final : public runtime::Connector {
   void kill_servers();
 
  private:
+  const std::vector<std::string> command_;
   std::mutex mutex_;
   std::vector<UniqueFd> servers_;  // pidfds
 };
