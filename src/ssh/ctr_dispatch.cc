@@ -140,7 +140,7 @@ OSSL_DISPATCH entry(int id, std::type_identity_t<Prescribed>* function) {
 
 template <std::size_t kKeySize>
 const OSSL_DISPATCH* cipher_table() {
-  static const std::array<OSSL_DISPATCH, 16> kTable{{
+  static const std::array<OSSL_DISPATCH, 16> table{{
       entry<OSSL_FUNC_cipher_newctx_fn>(OSSL_FUNC_CIPHER_NEWCTX, new_context<kKeySize>),
       entry<OSSL_FUNC_cipher_freectx_fn>(OSSL_FUNC_CIPHER_FREECTX, free_context),
       entry<OSSL_FUNC_cipher_dupctx_fn>(OSSL_FUNC_CIPHER_DUPCTX, copy_context),
@@ -163,20 +163,20 @@ const OSSL_DISPATCH* cipher_table() {
                                                      settable_context_params),
       {0, nullptr},
   }};
-  return kTable.data();
+  return table.data();
 }
 
 // --- the provider ---
 
 const OSSL_ALGORITHM* query_operation(void* /*provider*/, int operation, int* no_cache) {
-  static const std::array<OSSL_ALGORITHM, kKeySizes.size() + 1> kCiphers{{
+  static const std::array<OSSL_ALGORITHM, kKeySizes.size() + 1> ciphers{{
       {kKeySizes[0].name, kCtrProviderProperty, cipher_table<0>(), nullptr},
       {kKeySizes[1].name, kCtrProviderProperty, cipher_table<1>(), nullptr},
       {kKeySizes[2].name, kCtrProviderProperty, cipher_table<2>(), nullptr},
       {nullptr, nullptr, nullptr, nullptr},
   }};
   *no_cache = 0;
-  return operation == OSSL_OP_CIPHER ? kCiphers.data() : nullptr;
+  return operation == OSSL_OP_CIPHER ? ciphers.data() : nullptr;
 }
 
 void tear_down(void* provider) { std::unique_ptr<Provider>{static_cast<Provider*>(provider)}; }
@@ -185,7 +185,7 @@ void tear_down(void* provider) { std::unique_ptr<Provider>{static_cast<Provider*
 
 int ctr_provider_init(const OSSL_CORE_HANDLE* /*handle*/, const OSSL_DISPATCH* /*in*/,
                       const OSSL_DISPATCH** out, void** provider_context) {
-  static const std::array<OSSL_DISPATCH, 3> kTable{{
+  static const std::array<OSSL_DISPATCH, 3> table{{
       entry<OSSL_FUNC_provider_teardown_fn>(OSSL_FUNC_PROVIDER_TEARDOWN, tear_down),
       entry<OSSL_FUNC_provider_query_operation_fn>(OSSL_FUNC_PROVIDER_QUERY_OPERATION,
                                                    query_operation),
@@ -201,7 +201,7 @@ int ctr_provider_init(const OSSL_CORE_HANDLE* /*handle*/, const OSSL_DISPATCH* /
         EVP_CIPHER_fetch(provider->library.get(), kKeySizes[i].name, nullptr));
     if (!provider->ciphers[i]) return 0;
   }
-  *out = kTable.data();
+  *out = table.data();
   *provider_context = provider.release();
   return 1;
 }

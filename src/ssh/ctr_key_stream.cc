@@ -40,6 +40,7 @@ void step_back(std::array<unsigned char, CtrKeyStream::kIvBytes>& counter, std::
 
 }  // namespace
 
+// NOLINTNEXTLINE(misc-new-delete-overloads): clang-tidy 14 does not know the sized delete.
 void* CtrKeyStream::operator new(std::size_t size) noexcept { return OPENSSL_malloc(size); }
 
 void CtrKeyStream::operator delete(void* memory, std::size_t size) noexcept {

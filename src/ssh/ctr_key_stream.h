@@ -61,7 +61,7 @@ class CtrKeyStream {
   bool set_params(const OSSL_PARAM* params);
 
   // Out of OpenSSL's allocator, and wiped before it goes back: key stream is as secret as the key.
-  static void* operator new(std::size_t size) noexcept;
+  static void* operator new(std::size_t size) noexcept;  // NOLINT(misc-new-delete-overloads)
   static void operator delete(void* memory, std::size_t size) noexcept;
 
  private:

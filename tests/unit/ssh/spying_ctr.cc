@@ -96,7 +96,7 @@ OSSL_DISPATCH entry(int id, Function* function) {
 
 template <bool kWrong, std::size_t kKeyBytes>
 const OSSL_DISPATCH* cipher_table() {
-  static const std::array<OSSL_DISPATCH, 11> kTable{{
+  static const std::array<OSSL_DISPATCH, 11> table{{
       entry(OSSL_FUNC_CIPHER_NEWCTX, new_context<kKeyBytes>),
       entry(OSSL_FUNC_CIPHER_FREECTX, free_context),
       entry(OSSL_FUNC_CIPHER_DUPCTX, copy_context),
@@ -109,29 +109,29 @@ const OSSL_DISPATCH* cipher_table() {
       entry(OSSL_FUNC_CIPHER_GET_CTX_PARAMS, get_context_params),
       {0, nullptr},
   }};
-  return kTable.data();
+  return table.data();
 }
 
 template <bool kWrong>
 const OSSL_ALGORITHM* query_operation(void* /*provider*/, int operation, int* no_cache) {
-  static const char* const kProperty = kWrong ? "provider=wrong_ctr" : "provider=spying_ctr";
-  static const std::array<OSSL_ALGORITHM, 4> kCiphers{{
+  static constexpr const char* kProperty = kWrong ? "provider=wrong_ctr" : "provider=spying_ctr";
+  static const std::array<OSSL_ALGORITHM, 4> ciphers{{
       {"AES-128-CTR", kProperty, cipher_table<kWrong, 16>(), nullptr},
       {"AES-192-CTR", kProperty, cipher_table<kWrong, 24>(), nullptr},
       {"AES-256-CTR", kProperty, cipher_table<kWrong, 32>(), nullptr},
       {nullptr, nullptr, nullptr, nullptr},
   }};
   *no_cache = 0;
-  return operation == OSSL_OP_CIPHER ? kCiphers.data() : nullptr;
+  return operation == OSSL_OP_CIPHER ? ciphers.data() : nullptr;
 }
 
 template <bool kWrong>
 int init_provider(const OSSL_DISPATCH** out) {
-  static const std::array<OSSL_DISPATCH, 2> kTable{{
+  static const std::array<OSSL_DISPATCH, 2> table{{
       entry(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query_operation<kWrong>),
       {0, nullptr},
   }};
-  *out = kTable.data();
+  *out = table.data();
   return 1;
 }
 
