@@ -15,7 +15,10 @@ constexpr std::size_t kBatchEntries = 128;
 
 }  // namespace
 
-DirectoryStream::~DirectoryStream() = default;
+DirectoryStream::~DirectoryStream() {
+  // A client that has been lost meanwhile may be ours alone, and dies at home only.
+  if (client_ && &home() != runtime::Loop::current()) home().post([last = std::move(client_)] {});
+}
 
 runtime::Task<Status> DirectoryStream::open(runtime::Cancel* cancel) {
   Result<ClientRef> client = co_await slot_.session().ready(cancel);

@@ -95,6 +95,12 @@ InodeRef Filesystem::enter(const InodeRef& parent, const std::string& name,
   return inode;
 }
 
+InodeRef Filesystem::enter_new(const InodeRef& parent, const std::string& name,
+                               const sftp::Attrs& attrs, const AttrToken& token) {
+  shared_.inodes.remove(*parent, name);
+  return enter(parent, name, attrs, token);
+}
+
 void Filesystem::forget(std::uint64_t inode, std::uint64_t lookups) {
   shared_.inodes.forget(inode, lookups);
 }

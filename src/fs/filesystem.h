@@ -129,6 +129,10 @@ class Filesystem {
   InodeRef enter(const InodeRef& parent, const std::string& name, const sftp::Attrs& attrs,
                  const AttrToken& token);
 
+  // Enters a name that we have just made; what had it before has gone.
+  InodeRef enter_new(const InodeRef& parent, const std::string& name, const sftp::Attrs& attrs,
+                     const AttrToken& token);
+
   // The bodies that run on a session's loop.
   Outcome<EntryReply> lookup_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                 std::string name);
@@ -160,6 +164,8 @@ class Filesystem {
   std::shared_ptr<FileIo> acquire_io(const InodeRef& inode, SessionSlot* slot);
   OpenReply open_reply(const OpenFileRef& file);
   Outcome<OpenReply> open_on(std::shared_ptr<FileIo> io, OperationContext& op, int flags);
+  Outcome<CreateReply> open_existing(SessionSlot& slot, OperationContext& op, InodeRef parent,
+                                     std::string name, int flags, Error why);
   Outcome<CreateReply> create_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                  std::string name, std::uint32_t mode, int flags);
   Outcome<std::size_t> copy_on(OpenFileRef from, std::uint64_t from_offset, OpenFileRef to,

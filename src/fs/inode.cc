@@ -13,7 +13,8 @@ AttrView Inode::view(TimePoint now) const {
   view.attrs = attrs_;
   view.known = attrs_known_;
   view.locally_modified = locally_modified_;
-  view.fresh = attrs_known_ && (now < attrs_expire_ || changes_under_way_ > 0);
+  // What we guess of our own writes serves until they have ended, then the server is asked.
+  view.fresh = attrs_known_ && (locally_modified_ ? changes_under_way_ > 0 : now < attrs_expire_);
   view.remaining = std::max(attrs_expire_ - now, Duration::zero());
   view.generation = generation_;
   return view;
@@ -42,11 +43,12 @@ void Inode::expire() {
   attrs_expire_ = TimePoint{};
 }
 
-void Inode::change_begins() {
+std::uint64_t Inode::change_begins(Change change) {
   const MutexLock lock(mutex_);
   ++changes_under_way_;
   last_begun_ = ++ticks_;
-  locally_modified_ = true;
+  if (change == Change::kContent) locally_modified_ = true;
+  return last_begun_;
 }
 
 void Inode::write_begins(std::uint64_t end_offset, WallTime wall_now) {
@@ -65,9 +67,20 @@ void Inode::change_ends() {
   last_ended_ = ++ticks_;
 }
 
-void Inode::set_size(std::uint64_t size_bytes) {
+void Inode::set_size(std::uint64_t size_bytes, std::uint64_t tick) {
   const MutexLock lock(mutex_);
-  attrs_.size = size_bytes;
+  if (last_begun_ <= tick) attrs_.size = size_bytes;
+}
+
+void Inode::names_changed() {
+  const MutexLock lock(mutex_);
+  names_changed_ = ++ticks_;
+  attrs_expire_ = TimePoint{};
+}
+
+bool Inode::names_changed_since(const AttrToken& token) const {
+  const MutexLock lock(mutex_);
+  return names_changed_ > token.tick;
 }
 
 void Inode::new_generation() {

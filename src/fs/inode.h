@@ -22,6 +22,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -34,6 +35,10 @@ class FileIo;
 class InodeTable;
 
 enum class Ordering : std::uint8_t { kIndependent, kBehindChanges };
+
+// Of a change of ours: kContent explains another size or modification time, kOther (permissions,
+// owner, names) does not.
+enum class Change : std::uint8_t { kContent, kOther };
 
 // Orders changes and requests of one mount.
 using Ticks = std::atomic<std::uint64_t>;
@@ -48,7 +53,7 @@ struct AttrToken {
 struct AttrView {
   sftp::Attrs attrs;
   bool known = false;
-  bool fresh = false;  // within its lifetime, or only we can have changed it
+  bool fresh = false;  // within its lifetime, or only we change it just now
   bool locally_modified = false;
   Duration remaining{};  // of the lifetime
   std::uint64_t generation = 0;
@@ -71,11 +76,14 @@ class Inode {
 
   // Our own changes: begins when the request is queued or the data accepted, ends with the
   // server's answer. A write makes the file grow at once.
-  void change_begins();
+  std::uint64_t change_begins(Change change);
   void write_begins(std::uint64_t end_offset, WallTime wall_now);
   void change_ends();
-  // A new size of our own making.
-  void set_size(std::uint64_t size_bytes);
+  // The size that a change of ours, begun at `tick`, has made; writes begun since count on top.
+  void set_size(std::uint64_t size_bytes, std::uint64_t tick);
+  // A directory: names in it have been made, removed or renamed by us.
+  void names_changed();
+  bool names_changed_since(const AttrToken& token) const;
   // Old blocks must not be found any more.
   void new_generation();
   std::uint64_t generation() const;
@@ -115,8 +123,9 @@ class Inode {
   TimePoint attrs_expire_ SFTPFS_GUARDED_BY(mutex_){};
   bool locally_modified_ SFTPFS_GUARDED_BY(mutex_) = false;
   std::uint64_t changes_under_way_ SFTPFS_GUARDED_BY(mutex_) = 0;
-  std::uint64_t last_begun_ SFTPFS_GUARDED_BY(mutex_) = 0;  // tick of our newest change
-  std::uint64_t last_ended_ SFTPFS_GUARDED_BY(mutex_) = 0;  // tick of the newest answer to one
+  std::uint64_t last_begun_ SFTPFS_GUARDED_BY(mutex_) = 0;     // tick of our newest change
+  std::uint64_t last_ended_ SFTPFS_GUARDED_BY(mutex_) = 0;     // tick of the newest answer to one
+  std::uint64_t names_changed_ SFTPFS_GUARDED_BY(mutex_) = 0;  // tick
   std::uint64_t generation_ SFTPFS_GUARDED_BY(mutex_) = 1;
   std::uint64_t kernel_generation_ SFTPFS_GUARDED_BY(mutex_) = 0;  // 0: the kernel holds nothing
   std::uint64_t kernel_size_ SFTPFS_GUARDED_BY(mutex_) = 0;
@@ -126,5 +135,27 @@ class Inode {
 };
 
 using InodeRef = std::shared_ptr<Inode>;
+
+// Ends a change in every way out of the operation that makes it.
+class ChangeScope {
+ public:
+  // `inode` may be null: nothing known is changed.
+  ChangeScope(InodeRef inode, Change change) : inode_(std::move(inode)) {
+    if (inode_) begun_ = inode_->change_begins(change);
+  }
+  ~ChangeScope() { end(); }
+  ChangeScope(const ChangeScope&) = delete;
+  ChangeScope& operator=(const ChangeScope&) = delete;
+
+  std::uint64_t begun() const { return begun_; }
+  void end() {
+    const InodeRef inode = std::exchange(inode_, nullptr);
+    if (inode) inode->change_ends();
+  }
+
+ private:
+  InodeRef inode_;
+  std::uint64_t begun_ = 0;
+};
 
 }  // namespace sftpfs::fs

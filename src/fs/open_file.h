@@ -1,7 +1,9 @@
 // OpenFile: one open(2) of a file; HandleTable: what the kernel's handle numbers mean.
 //
-// Ownership: the table and the operations under way share an OpenFile.
-// Threads:   the constant members from any; `write_error` only on the home loop of `io`.
+// Ownership: the table and the operations under way share an OpenFile. The last of them closes the
+//            server's handle: a READ must not find that its number means another file already.
+// Threads:   the constant members from any; `write_error` only on the home loop of `io`. May be
+//            destroyed on any thread: what is left of it goes home.
 // Limits:    a handle of the server is valid in the session that opened it (`client`).
 #pragma once
 
@@ -24,10 +26,17 @@ namespace sftpfs::fs {
 class FileIo;
 
 struct OpenFile {
+  OpenFile(SessionSlot& slot, ClientRef opener, sftp::Handle opened)
+      : home(slot.loop()), client(std::move(opener)), handle(std::move(opened)) {}
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+  ~OpenFile();
+
+  runtime::Loop& home;
   InodeRef inode;
   std::shared_ptr<FileIo> io;
   ClientRef client;
-  sftp::Handle handle;
+  const sftp::Handle handle;
   bool readable = false;
   bool writable = false;
   bool append = false;
@@ -69,8 +78,9 @@ class HandleTable {
     return objects;
   }
   std::vector<std::shared_ptr<T>> take_all() {
-    std::vector<std::shared_ptr<T>> objects = all();
     const MutexLock lock(mutex_);
+    std::vector<std::shared_ptr<T>> objects;
+    for (auto& [id, object] : objects_) objects.push_back(std::move(object));
     objects_.clear();
     return objects;
   }

@@ -51,23 +51,6 @@ sftp::Attrs to_wire(const SetAttr& change, const sftp::Attrs& current) {
   return attrs;
 }
 
-// Ends the change in every way out of the operation.
-class ChangeScope {
- public:
-  explicit ChangeScope(InodeRef inode) : inode_(std::move(inode)) { inode_->change_begins(); }
-  ~ChangeScope() { end(); }
-  ChangeScope(const ChangeScope&) = delete;
-  ChangeScope& operator=(const ChangeScope&) = delete;
-  void end() {
-    if (!ended_) inode_->change_ends();
-    ended_ = true;
-  }
-
- private:
-  InodeRef inode_;
-  bool ended_ = false;
-};
-
 }  // namespace
 
 Outcome<AttrReply> Filesystem::setattr(OperationContext& op, std::uint64_t inode, SetAttr change,
@@ -111,7 +94,7 @@ Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& o
                                           SetAttr change, OpenFileRef file) {
   const std::shared_ptr<FileIo> io = inode->io();
   if (io) io->send_gathered();
-  const sftp::Queue queue = io ? io->queue() : sftp::Queue::kMetadata;
+  sftp::Queue queue = io ? io->queue() : sftp::Queue::kMetadata;
   sftp::Attrs current;
   if (needs_current(change)) {
     const Result<sftp::Attrs> known = co_await current_attrs(slot, op, inode, queue, file);
@@ -128,7 +111,11 @@ Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& o
   const bool is_link = inode->type() == S_IFLNK;
   const bool root = inode->id() == kRootInode;
 
-  ChangeScope scope(inode);
+  // Others may have written while we waited.
+  if (io) io->send_gathered();
+  queue = io ? io->queue() : sftp::Queue::kMetadata;
+  const bool of_content = change.has_size || change.has_mtime;
+  ChangeScope scope(inode, of_content ? Change::kContent : Change::kOther);
   // Through the handle where there is one: it also works on a file that has lost its name.
   sftp::Call<void> set = file != nullptr ? file->client->fsetstat(file->handle, wire, queue)
                          : is_link       ? client.lsetstat(*path, wire)
@@ -141,6 +128,8 @@ Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& o
   scope.end();
   if (!done) {
     inode->expire();
+    // It may have happened nevertheless: the wait has ended, not the request.
+    if (change.has_size) inode->new_generation();
     // Without the right to write, truncate(2) says EACCES; to change what one does not own, EPERM.
     const Attempt attempt = change.has_size ? Attempt::kWrite : Attempt::kChange;
     const Situation situation(attempt, path ? *path : std::string());
@@ -148,7 +137,7 @@ Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& o
     co_return fail(error);
   }
   if (change.has_size) {
-    inode->set_size(change.size);
+    inode->set_size(change.size, scope.begun());
     inode->new_generation();
   }
   const Result<sftp::Attrs> attrs = co_await look.until(op.cancel.get());

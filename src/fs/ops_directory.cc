@@ -14,6 +14,8 @@ namespace sftpfs::fs {
 namespace {
 
 constexpr std::uint64_t kFirstName = 2;
+constexpr std::uint32_t kWholeAttributes =
+    sftp::kAttrSize | sftp::kAttrPermissions | sftp::kAttrTimes;
 
 }  // namespace
 
@@ -64,13 +66,15 @@ bool Filesystem::add_entry(const Inode& parent, const sftp::DirEntry& entry, con
   DirectoryItem item;
   item.name = entry.name;
   item.next_offset = next_offset;
-  const bool typed = entry.attrs.has(sftp::kAttrPermissions);
-  if (typed) item.type = entry.attrs.permissions & S_IFMT;
+  if (entry.attrs.has(sftp::kAttrPermissions)) item.type = entry.attrs.permissions & S_IFMT;
   const InodeRef known = shared_.inodes.find_child(parent, entry.name);
   if (known) item.ino = known->id();
-  if (!with_attributes || !typed) return sink.add(item, nullptr);
   const InodeRef directory = shared_.inodes.find(parent.id());
-  if (!directory) return sink.add(item, nullptr);
+  const bool complete = (entry.attrs.flags & kWholeAttributes) == kWholeAttributes;
+  // A name that we have removed or made since is not what the server has shown: the kernel must
+  // not take it for one that exists.
+  const bool current = directory && !directory->names_changed_since(token);
+  if (!with_attributes || !complete || !current) return sink.add(item, nullptr);
   const InodeRef inode = enter(directory, entry.name, entry.attrs, token);
   item.ino = inode->id();
   const EntryReply reply = entry_reply(inode);

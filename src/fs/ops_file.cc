@@ -30,6 +30,10 @@ std::uint32_t access_flags(int flags) {
   return out;
 }
 
+bool is_of_type(const sftp::Attrs& attrs, std::uint32_t type) {
+  return !attrs.has(sftp::kAttrPermissions) || (attrs.permissions & S_IFMT) == type;
+}
+
 void describe_access(OpenFile& file, int flags) {
   const int mode = flags & O_ACCMODE;
   file.readable = mode != O_WRONLY;
@@ -91,16 +95,19 @@ Outcome<OpenReply> Filesystem::open_on(std::shared_ptr<FileIo> io, OperationCont
   const Result<std::string> path = shared_.inodes.path(*inode);
   if (!path) co_return fail(path.error());
   std::uint32_t wire_flags = access_flags(flags);
-  if (truncate) {
-    wire_flags |= sftp::kOpenTruncate;
-    inode->change_begins();
-  }
+  if (truncate) wire_flags |= sftp::kOpenTruncate;
+  ChangeScope truncation(truncate ? inode : nullptr, Change::kContent);
   sftp::Call<sftp::Handle> open = (*client)->open(*path, wire_flags, sftp::Attrs());
   const AttrToken token =
       shared_.token(io->clean() ? Ordering::kBehindChanges : Ordering::kIndependent);
   sftp::Call<sftp::Attrs> look = (*client)->lstat(*path);
   const Result<sftp::Handle> handle = co_await open.until(op.cancel.get());
-  if (truncate) inode->change_ends();
+  truncation.end();
+  if (truncate) {
+    // Also when it is not known whether it happened.
+    if (handle) inode->set_size(0, truncation.begun());
+    inode->new_generation();
+  }
   if (!handle) {
     inode->expire();
     // The name has gone behind our back: ESTALE makes the kernel look it up again.
@@ -109,21 +116,14 @@ Outcome<OpenReply> Filesystem::open_on(std::shared_ptr<FileIo> io, OperationCont
     const Error error = co_await explain(io->slot(), handle.error(), situation, op.cancel.get());
     co_return fail(error);
   }
-  auto file = std::make_shared<OpenFile>();
+  auto file = std::make_shared<OpenFile>(io->slot(), *client, *handle);
   file->inode = inode;
   file->io = io;
-  file->client = *client;
-  file->handle = *handle;
   describe_access(*file, flags);
   const Result<sftp::Attrs> attrs = co_await look.until(op.cancel.get());
-  if (!attrs) {
-    (*client)->close(file->handle).forget();
-    co_return fail(Error::system(to_errno(attrs.error(), Attempt::kOpen)));
-  }
-  if (truncate) {
-    inode->set_size(0);
-    inode->new_generation();
-  }
+  if (!attrs) co_return fail(Error::system(to_errno(attrs.error(), Attempt::kOpen)));
+  // Something else has taken the name, and the handle is of that.
+  if (!is_of_type(*attrs, inode->type())) co_return fail(Error::system(ESTALE));
   inode->adopt(*attrs, token, shared_.options.attr_lifetime);
   co_return open_reply(file);
 }
@@ -143,9 +143,9 @@ Outcome<CreateReply> Filesystem::create_on(SessionSlot& slot, OperationContext& 
   if (!path) co_return fail(path.error());
   Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
   if (!client) co_return fail(client.error());
-  std::uint32_t wire_flags = access_flags(flags) | sftp::kOpenCreate;
-  if ((flags & O_EXCL) != 0) wire_flags |= sftp::kOpenExclusive;
-  if ((flags & O_TRUNC) != 0) wire_flags |= sftp::kOpenTruncate;
+  // Exclusive in any case: the kernel has seen that there is no such name, and only so it is
+  // certain that the file is new.
+  const std::uint32_t wire_flags = access_flags(flags) | sftp::kOpenCreate | sftp::kOpenExclusive;
   sftp::Attrs initial;
   initial.flags = sftp::kAttrPermissions;
   initial.permissions = mode & kPermissionBits;
@@ -153,23 +153,23 @@ Outcome<CreateReply> Filesystem::create_on(SessionSlot& slot, OperationContext& 
   const AttrToken token = shared_.token(Ordering::kBehindChanges);
   sftp::Call<sftp::Attrs> look = (*client)->lstat(*path);
   const Result<sftp::Handle> handle = co_await open.until(op.cancel.get());
-  parent->expire();
+  parent->names_changed();
   if (!handle) {
+    const bool answered = handle.error().is(ErrorCode::kSftpStatus);
+    if (answered && (flags & O_EXCL) == 0) {
+      co_return co_await open_existing(slot, op, parent, std::move(name), flags, handle.error());
+    }
     const Situation situation(Attempt::kCreate, *path);
     const Error error = co_await explain(slot, handle.error(), situation, op.cancel.get());
     co_return fail(error);
   }
-  auto file = std::make_shared<OpenFile>();
-  file->client = *client;
-  file->handle = *handle;
+  auto file = std::make_shared<OpenFile>(slot, *client, *handle);
   describe_access(*file, flags);
   Result<sftp::Attrs> attrs = co_await look.until(op.cancel.get());
-  if (!attrs) {
-    (*client)->close(file->handle).forget();
-    co_return fail(Error::system(to_errno(attrs.error(), Attempt::kOpen)));
-  }
-  // An empty file is taken for a new one: the server's umask has no say in its mode.
-  const bool masked = attrs->has(sftp::kAttrPermissions) && attrs->size == 0 &&
+  if (!attrs) co_return fail(Error::system(to_errno(attrs.error(), Attempt::kOpen)));
+  if (!is_of_type(*attrs, S_IFREG)) co_return fail(Error::system(ESTALE));
+  // The server's umask has no say in the mode.
+  const bool masked = attrs->has(sftp::kAttrPermissions) &&
                       (attrs->permissions & kMaskableBits) != (mode & kMaskableBits);
   if (masked) {
     const Status fixed = co_await (*client)->fsetstat(file->handle, initial).until(op.cancel.get());
@@ -177,24 +177,40 @@ Outcome<CreateReply> Filesystem::create_on(SessionSlot& slot, OperationContext& 
       attrs->permissions = (attrs->permissions & ~kMaskableBits) | (mode & kMaskableBits);
     }
   }
-  file->inode = enter(parent, name, *attrs, token);
+  file->inode = enter_new(parent, name, *attrs, token);
   file->io = acquire_io(file->inode, &slot);
   CreateReply reply;
-  if (&file->io->slot() != &slot) {
-    // The file was there and is open through another session, its home.
-    (*client)->close(file->handle).forget();
-    Result<OpenReply> opened = co_await runtime::run_on(
-        file->io->home(), open_on(file->io, op, flags & ~(O_CREAT | O_EXCL)));
-    if (!opened) {
-      file->inode->release_io();
-      shared_.inodes.forget(file->inode->id(), 1);
-      co_return fail(opened.error());
-    }
-    reply.open = *opened;
-  } else {
-    reply.open = open_reply(file);
-  }
+  reply.open = open_reply(file);
   reply.entry = entry_reply(file->inode);
+  co_return reply;
+}
+
+// For a create that found the name taken: somebody else has been faster than our kernel.
+Outcome<CreateReply> Filesystem::open_existing(SessionSlot& slot, OperationContext& op,
+                                               InodeRef parent, std::string name, int flags,
+                                               Error why) {
+  const Result<EntryReply> entry = co_await lookup_on(slot, op, parent, name);
+  if (!entry) co_return fail(entry.error());
+  if (entry->ino == 0) {
+    const Result<std::string> path = shared_.inodes.path(*parent, name);
+    const Situation situation(Attempt::kCreate, path ? *path : name);
+    const Error error = co_await explain(slot, why, situation, op.cancel.get());
+    co_return fail(error);
+  }
+  // ESTALE makes the kernel look for itself and do what belongs to a link or a directory.
+  Result<OpenReply> opened = fail(Error::system(ESTALE));
+  if (S_ISREG(entry->attr.mode)) {
+    Result<OpenReply> tried = co_await this->open(op, entry->ino, flags & ~(O_CREAT | O_EXCL));
+    opened = std::move(tried);
+  }
+  const InodeRef inode = shared_.inodes.find(entry->ino);
+  if (!opened || !inode) {
+    shared_.inodes.forget(entry->ino, 1);
+    co_return fail(opened ? Error::system(ESTALE) : opened.error());
+  }
+  CreateReply reply;
+  reply.open = *opened;
+  reply.entry = entry_reply(inode);
   co_return reply;
 }
 
@@ -209,7 +225,6 @@ Completion Filesystem::release(OperationContext& op, std::uint64_t handle) {
 // Waits for what an interrupted close(2) left under way: until then the inode keeps its home.
 Completion Filesystem::close_on(OpenFileRef file) {
   Status drained = co_await file->io->drain(nullptr);
-  file->client->close(file->handle, sftp::Queue::kBulk).forget();
   if (file->write_error) {
     const Result<std::string> path = shared_.inodes.path(*file->inode);
     log_error("an error of {} was never reported to its writer: {}",

@@ -73,8 +73,12 @@ Outcome<AttrReply> Filesystem::getattr_on(SessionSlot& slot, OperationContext& o
   };
   const Result<sftp::Attrs> attrs = co_await ask<sftp::Attrs>(slot, op.cancel.get(), send);
   if (!attrs) {
-    const int code = to_errno(attrs.error(), Attempt::kLookup);
-    co_return fail(Error::system(code));
+    const Error error = Error::system(to_errno(attrs.error(), Attempt::kLookup));
+    if (error.os_errno() != ENOENT) co_return fail(error);
+    const Result<std::string> name_now = shared_.inodes.path(*inode);
+    const bool renamed = name_now && *name_now != *path;
+    if (renamed) co_return co_await getattr_on(slot, op, inode);
+    co_return co_await getattr_unnamed(op, inode, error);
   }
   if (attrs->has(sftp::kAttrPermissions) && (attrs->permissions & S_IFMT) != inode->type()) {
     // Another object has taken the name; the kernel looks the name up again.

@@ -38,7 +38,7 @@ Outcome<EntryReply> Filesystem::created(SessionSlot& slot, OperationContext& op,
   if (!made.attrs) {
     co_return fail(Error::system(to_errno(made.attrs.error(), Attempt::kLookup)));
   }
-  made.parent->expire();
+  made.parent->names_changed();
   sftp::Attrs attrs = *made.attrs;
   const bool masked = made.mode && attrs.has(sftp::kAttrPermissions) &&
                       (attrs.permissions & kMaskableBits) != (*made.mode & kMaskableBits);
@@ -52,7 +52,7 @@ Outcome<EntryReply> Filesystem::created(SessionSlot& slot, OperationContext& op,
       attrs.permissions = (attrs.permissions & ~kPermissionBits) | wanted.permissions;
     }
   }
-  const InodeRef inode = enter(made.parent, made.name, attrs, made.token);
+  const InodeRef inode = enter_new(made.parent, made.name, attrs, made.token);
   co_return entry_reply(inode);
 }
 
@@ -171,13 +171,13 @@ Outcome<EntryReply> Filesystem::link_on(SessionSlot& slot, OperationContext& op,
   // link(2) says EPERM where the file system makes no links.
   if (!(*client)->extensions().hardlink) co_return fail(Error::system(EPERM));
   const Status linked = co_await (*client)->hardlink(*existing, *path).until(op.cancel.get());
+  parent->names_changed();
   if (!linked) {
     const Situation situation(Attempt::kCreate, *path, *existing);
     const Error error = co_await explain(slot, linked.error(), situation, op.cancel.get());
     co_return fail(error);
   }
   shared_.inodes.enter_link(inode, parent, name);
-  parent->expire();
   co_return entry_reply(inode);
 }
 
@@ -203,8 +203,11 @@ Completion Filesystem::remove_on(SessionSlot& slot, OperationContext& op, InodeR
   if (!path) co_return fail(path.error());
   Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
   if (!client) co_return fail(client.error());
+  // What is learnt by this path meanwhile may be of another object.
+  const ChangeScope removal(shared_.inodes.find_child(*parent, name), Change::kOther);
   sftp::Call<void> call = directory ? (*client)->rmdir(*path) : (*client)->remove(*path);
   const Status removed = co_await call.until(op.cancel.get());
+  parent->names_changed();
   if (!removed) {
     const Attempt attempt = directory ? Attempt::kRemoveDir : Attempt::kRemove;
     const Situation situation(attempt, *path);
@@ -212,7 +215,6 @@ Completion Filesystem::remove_on(SessionSlot& slot, OperationContext& op, InodeR
     co_return fail(error);
   }
   shared_.inodes.remove(*parent, name);
-  parent->expire();
   co_return Status();
 }
 
@@ -245,9 +247,13 @@ Completion Filesystem::rename_on(SessionSlot& slot, OperationContext& op, InodeR
   // SSH_FXP_RENAME fails where the new name exists: just what NOREPLACE wants, and all there is
   // on servers without posix-rename.
   const bool posix = replace && (*client)->extensions().posix_rename;
+  const ChangeScope moved(shared_.inodes.find_child(*parent, name), Change::kOther);
+  const ChangeScope replaced(shared_.inodes.find_child(*new_parent, new_name), Change::kOther);
   sftp::Call<void> call =
       posix ? (*client)->posix_rename(*from, *to) : (*client)->rename(*from, *to);
   const Status renamed = co_await call.until(op.cancel.get());
+  parent->names_changed();
+  new_parent->names_changed();
   if (!renamed) {
     const Attempt attempt = replace ? Attempt::kRename : Attempt::kCreate;
     const Situation situation(attempt, *to, *from);
@@ -255,8 +261,6 @@ Completion Filesystem::rename_on(SessionSlot& slot, OperationContext& op, InodeR
     co_return fail(error);
   }
   shared_.inodes.rename(*parent, name, new_parent, new_name);
-  parent->expire();
-  new_parent->expire();
   co_return Status();
 }
 
