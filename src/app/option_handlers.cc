@@ -149,6 +149,14 @@ Status set_transport(const OptionUse& use) {
   return {};
 }
 
+Status set_crypto(const OptionUse& use) {
+  static constexpr std::array<Keyword<bool>, 2> kKinds = {{{"auto", false}, {"plain", true}}};
+  const Result<bool> plain = parse_keyword(use.value, kKinds);
+  if (!plain) return fail(plain.error());
+  use.into.config.plain_crypto = *plain;
+  return {};
+}
+
 Status set_umount_timeout(const OptionUse& use) {
   const Result<std::uint32_t> timeout_s = parse_ssh_time(use.value);
   if (!timeout_s) return fail(timeout_s.error());

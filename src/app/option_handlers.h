@@ -66,6 +66,7 @@ Status set_log_level(const OptionUse& use);
 Status set_security_context(const OptionUse& use);
 Status set_ssh_command(const OptionUse& use);
 Status set_transport(const OptionUse& use);
+Status set_crypto(const OptionUse& use);
 Status set_umount_timeout(const OptionUse& use);
 Status set_workaround(const OptionUse& use);
 Status set_ssh_protocol(const OptionUse& use);

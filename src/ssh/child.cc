@@ -76,10 +76,14 @@ void set_signals() {
     // A library's descriptor without close-on-exec (/dev/fuse) would keep the mount alive.
     ::syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     errno = ENOENT;
+    bool forbidden = false;
     for (const std::string& programme : plan.programmes) {
       ::execv(programme.c_str(), plan.argv.data());
-      if (errno != ENOENT && errno != ENOTDIR) break;
+      // As execvp(3): a directory that one may not search hides nothing in the next.
+      forbidden = forbidden || errno == EACCES;
+      if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) break;
     }
+    if (errno == ENOENT && forbidden) errno = EACCES;
   }
   const int error = errno;
   [[maybe_unused]] const ssize_t written = ::write(plan.report, &error, sizeof(error));
