@@ -51,6 +51,8 @@ InodeRef InodeTable::create_locked(std::uint32_t type) {
 }
 
 void InodeTable::link_locked(Inode& inode, Inode& parent, const std::string& name) {
+  // A parent that was forgotten meanwhile is nobody's any more; the inode lives without the name.
+  if (!by_id_.contains(parent.id())) return;
   inode.names_.push_back(Inode::Name{&parent, name});
   parent.children_.emplace(name, &inode);
 }
@@ -104,6 +106,7 @@ void InodeTable::enter_link(const InodeRef& inode, const InodeRef& parent,
                             const std::string& name) {
   const MutexLock lock(mutex_);
   ++inode->lookup_count_;
+  by_id_.try_emplace(inode->id(), inode);  // if it was forgotten meanwhile
   unlink_locked(*parent, name);
   link_locked(*inode, *parent, name);
 }
