@@ -63,10 +63,13 @@ runtime::Task<Result<std::shared_ptr<Client>>> Session::ready(runtime::Cancel* c
   const std::shared_ptr<Session> self = shared_from_this();
   while (true) {
     if (closing_) co_return fail(ErrorCode::kShutdown, options_.label + " is closed");
-    if (state_ == SessionState::kReady) co_return client_;
-    if (state_ == SessionState::kIdle) connect();
-    // The attempt may have ended at once.
-    if (closing_ || state_ == SessionState::kReady) continue;
+    // Lost in this very turn, it is still called ready until lost() has its own.
+    const bool usable = state_ == SessionState::kReady && client_->alive();
+    if (usable) co_return client_;
+    if (state_ == SessionState::kIdle) {
+      connect();
+      continue;  // the attempt may have ended at once
+    }
     const bool notified = co_await waiters_.wait(cancel);
     if (!notified) co_return fail(cancel->error());
   }
