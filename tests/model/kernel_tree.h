@@ -4,6 +4,8 @@
 // See tree.h. It caches nothing itself, so that each operation reaches the file system.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <map>
 #include <random>
 #include <set>
@@ -16,6 +18,13 @@
 #include "model/world.h"
 
 namespace sftpfs::model {
+
+template <class T>
+int errno_of(const Result<T>& result, fs::Attempt attempt) {
+  return result ? 0 : fs::to_errno(result.error(), attempt);
+}
+inline Answer answer(int error) { return Answer{error, {}}; }
+inline bool is_directory(const fs::FileAttr& attr) { return S_ISDIR(attr.mode); }
 
 class KernelTree final : public Tree {
  public:

@@ -164,12 +164,12 @@ TEST_F(InodeTableTest, ALinkToAnInodeForgottenMeanwhileIsKnownAgain) {
 
 TEST_F(InodeTableTest, RenamingADirectoryCostsTheSameHoweverMuchIsInIt) {
   constexpr int kNames = 100'000;
-  constexpr int kRenames = 100'000;
+  constexpr int kRenames = 20'000;
   const InodeRef big = directory(root, "name0");
   std::vector<InodeRef> files;
   for (int i = 0; i < kNames; ++i) files.push_back(file(big, "f" + std::to_string(i)));
   EXPECT_EQ(table.size(), kNames + 2U);
-  // Touching each name at each step would take minutes.
+  // Touching each name at each step would take two thousand million steps.
   for (int i = 0; i < kRenames; ++i) {
     table.rename(*root, "name" + std::to_string(i), root, "name" + std::to_string(i + 1));
   }
