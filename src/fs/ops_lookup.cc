@@ -63,7 +63,9 @@ Outcome<AttrReply> Filesystem::getattr(OperationContext& op, std::uint64_t inode
 
 Outcome<AttrReply> Filesystem::getattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode) {
   const Result<std::string> path = shared_.inodes.path(*inode);
-  if (!path) co_return co_await getattr_unnamed(op, inode, path.error());
+  if (!path) {
+    co_return co_await getattr_unnamed(op, inode, path.error());
+  }
   AttrToken token;
   const bool root = inode->id() == kRootInode;
   auto send = [this, root, &path, &token](sftp::Client& client) {
@@ -77,7 +79,9 @@ Outcome<AttrReply> Filesystem::getattr_on(SessionSlot& slot, OperationContext& o
     if (error.os_errno() != ENOENT) co_return fail(error);
     const Result<std::string> name_now = shared_.inodes.path(*inode);
     const bool renamed = name_now && *name_now != *path;
-    if (renamed) co_return co_await getattr_on(slot, op, inode);
+    if (renamed) {
+      co_return co_await getattr_on(slot, op, inode);
+    }
     co_return co_await getattr_unnamed(op, inode, error);
   }
   if (attrs->has(sftp::kAttrPermissions) && (attrs->permissions & S_IFMT) != inode->type()) {
