@@ -87,26 +87,19 @@ runtime::Task<void> Channel::abandon_operations() {
   co_await under_way_.drained();
 }
 
-namespace {
-
-runtime::Task<void> release(fs::Filesystem& filesystem, std::uint64_t handle) {
-  fs::OperationContext context;
-  const Status released = co_await filesystem.release(context, handle);
-  if (!released) log_debug("discarding a handle: {}", released.error().describe());
+void Channel::discard_handle(std::uint64_t handle) {
+  runtime::spawn(discard(this, filesystem_.release(unasked_, handle)));
 }
-
-runtime::Task<void> release_directory(fs::Filesystem& filesystem, std::uint64_t handle) {
-  fs::OperationContext context;
-  const Status released = co_await filesystem.releasedir(context, handle);
-  if (!released) log_debug("discarding a directory: {}", released.error().describe());
-}
-
-}  // namespace
-
-void Channel::discard_handle(std::uint64_t handle) { runtime::spawn(release(filesystem_, handle)); }
 
 void Channel::discard_directory(std::uint64_t handle) {
-  runtime::spawn(release_directory(filesystem_, handle));
+  runtime::spawn(discard(this, filesystem_.releasedir(unasked_, handle)));
+}
+
+runtime::Task<void> Channel::discard(Channel* self, runtime::Task<Status> release) {
+  self->under_way_.enter();
+  const Status released = co_await std::move(release);
+  if (!released) log_debug("discarding a handle: {}", released.error().describe());
+  self->under_way_.leave();
 }
 
 }  // namespace sftpfs::fuse

@@ -40,18 +40,20 @@ class Channel final : public runtime::IoHandler {
   Status open();
   // No more requests are read; those under way go on.
   void close();
-  // Ends the waits of all operations under way, and resumes when the last has replied.
+  // Ends the waits of all operations under way, and resumes when the last has replied and every
+  // handle that was discarded is released.
   runtime::Task<void> abandon_operations();
 
   std::list<Operation*>::iterator enter(Operation& operation);
   void leave(std::list<Operation*>::iterator position);
-  // A handle that an open yielded but nobody took.
+  // Release what an open yielded but the kernel did not take.
   void discard_handle(std::uint64_t handle);
   void discard_directory(std::uint64_t handle);
 
  private:
   void on_io(std::uint32_t events) override;
   bool process_one();
+  static runtime::Task<void> discard(Channel* self, runtime::Task<Status> release);
 
   fs::Worker& worker_;
   fs::Filesystem& filesystem_;
@@ -61,6 +63,7 @@ class Channel final : public runtime::IoHandler {
   fuse_buf buffer_{};
   bool open_ = false;
   std::list<Operation*> operations_;
+  fs::OperationContext unasked_;  // of releases for which no request waits
   runtime::Gate under_way_;
 };
 

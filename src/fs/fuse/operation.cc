@@ -9,7 +9,8 @@
 
 #include "base/log.h"
 #include "fs/fuse/channel.h"
-#include "fs/fuse/dispatch.h"
+#include "fs/fuse/convert.h"
+#include "fs/fuse/directory_buffer.h"
 
 namespace sftpfs::fuse {
 namespace {
@@ -19,43 +20,7 @@ void on_interrupt(fuse_req_t request, void* data) {
   static_cast<runtime::Cancel*>(data)->cancel(runtime::CancelReason::kInterrupted);
 }
 
-timespec to_timespec(const WallTime& time) {
-  return timespec{static_cast<time_t>(time.seconds), static_cast<long>(time.nanoseconds)};
-}
-
-fuse_file_info to_file_info(const fs::OpenReply& open) {
-  fuse_file_info info{};
-  info.fh = open.handle;
-  info.keep_cache = open.keep_cache ? 1 : 0;
-  info.direct_io = open.direct_io ? 1 : 0;
-  return info;
-}
-
 }  // namespace
-
-fuse_entry_param to_entry_param(const fs::EntryReply& entry) {
-  fuse_entry_param out{};
-  out.ino = entry.ino;
-  out.attr_timeout = entry.attr_timeout_s;
-  out.entry_timeout = entry.entry_timeout_s;
-  if (entry.ino != 0) out.attr = to_stat(entry.attr);
-  return out;
-}
-
-struct stat to_stat(const fs::FileAttr& attr) {
-  struct stat out {};
-  out.st_ino = attr.ino;
-  out.st_mode = attr.mode;
-  out.st_nlink = attr.nlink;
-  out.st_uid = attr.uid;
-  out.st_gid = attr.gid;
-  out.st_size = static_cast<off_t>(attr.size);
-  out.st_blocks = static_cast<blkcnt_t>(attr.blocks);
-  out.st_atim = to_timespec(attr.atime);
-  out.st_mtim = to_timespec(attr.mtime);
-  out.st_ctim = to_timespec(attr.ctime);
-  return out;
-}
 
 Operation::Operation(fuse_req_t request, Channel& channel)
     : request_(request),
@@ -110,10 +75,7 @@ void Operation::reply_status(const Status& status, fs::Attempt attempt) {
 void Operation::reply_entry(const Result<fs::EntryReply>& entry, fs::Attempt attempt) {
   if (!entry) return reply_error(entry.error(), attempt);
   const fuse_entry_param param = to_entry_param(*entry);
-  // A reply that the kernel refuses has not counted its lookup.
-  if (fuse_reply_entry(finish(), &param) != 0 && entry->ino != 0) {
-    filesystem().forget(entry->ino, 1);
-  }
+  if (fuse_reply_entry(finish(), &param) != 0) forget_lookup(entry->ino);
 }
 
 void Operation::reply_attr(const Result<fs::AttrReply>& attr, fs::Attempt attempt) {
@@ -125,7 +87,6 @@ void Operation::reply_attr(const Result<fs::AttrReply>& attr, fs::Attempt attemp
 void Operation::reply_open(const Result<fs::OpenReply>& open, fs::Attempt attempt) {
   if (!open) return reply_error(open.error(), attempt);
   const fuse_file_info info = to_file_info(*open);
-  // The opener was interrupted: nobody will ever release the handle.
   if (fuse_reply_open(finish(), &info) != 0) channel_.discard_handle(open->handle);
 }
 
@@ -141,7 +102,7 @@ void Operation::reply_create(const Result<fs::CreateReply>& create, fs::Attempt 
   const fuse_file_info info = to_file_info(create->open);
   if (fuse_reply_create(finish(), &param, &info) != 0) {
     channel_.discard_handle(create->open.handle);
-    filesystem().forget(create->entry.ino, 1);
+    forget_lookup(create->entry.ino);
   }
 }
 
@@ -166,15 +127,7 @@ void Operation::reply_link(const Result<std::string>& target) {
 
 void Operation::reply_statfs(const Result<fs::StatFsReply>& space) {
   if (!space) return reply_error(space.error(), fs::Attempt::kStatFs);
-  struct statvfs out {};
-  out.f_bsize = space->block_size;
-  out.f_frsize = space->fragment_size;
-  out.f_blocks = space->blocks;
-  out.f_bfree = space->blocks_free;
-  out.f_bavail = space->blocks_available;
-  out.f_files = space->files;
-  out.f_ffree = space->files_free;
-  out.f_namemax = space->name_max;
+  const struct statvfs out = to_statvfs(*space);
   fuse_reply_statfs(finish(), &out);
 }
 
@@ -183,8 +136,13 @@ void Operation::reply_lseek(const Result<std::uint64_t>& offset) {
   fuse_reply_lseek(finish(), static_cast<off_t>(*offset));
 }
 
-void Operation::reply_buffer(const char* data, std::size_t size_bytes) {
-  fuse_reply_buf(finish(), data, size_bytes);
+void Operation::reply_directory(const DirectoryBuffer& entries) {
+  if (fuse_reply_buf(finish(), entries.data(), entries.size()) == 0) return;
+  for (const std::uint64_t inode : entries.looked_up()) forget_lookup(inode);
+}
+
+void Operation::forget_lookup(std::uint64_t inode) {
+  if (inode != 0) filesystem().forget(inode, 1);
 }
 
 }  // namespace sftpfs::fuse

@@ -3,7 +3,9 @@
 // Ownership: the coroutine that serves the request; the worker's channel lists it while it lives.
 // Threads:   made, used and destroyed on the worker that read the request; only interrupt() comes
 //            from whichever worker reads the INTERRUPT.
-// Limits:    exactly one reply; an operation that dies without one answers EIO.
+// Limits:    exactly one reply; an operation that dies without one answers EIO. A reply that the
+//            kernel does not take (the connection was aborted meanwhile) undoes what it counted:
+//            nobody will ever forget its lookups or release its handle.
 #pragma once
 
 #include <list>
@@ -17,6 +19,7 @@
 namespace sftpfs::fuse {
 
 class Channel;
+class DirectoryBuffer;
 
 class Operation {
  public:
@@ -41,12 +44,13 @@ class Operation {
   void reply_link(const Result<std::string>& target);
   void reply_statfs(const Result<fs::StatFsReply>& space);
   void reply_lseek(const Result<std::uint64_t>& offset);
-  void reply_buffer(const char* data, std::size_t size_bytes);
+  void reply_directory(const DirectoryBuffer& entries);
   fuse_req_t request() const { return request_; }
 
  private:
   // Before each reply: from then on the request is libfuse's, and so no interrupt may come.
   fuse_req_t finish();
+  void forget_lookup(std::uint64_t inode);
 
   fuse_req_t request_;
   Channel& channel_;
@@ -56,7 +60,5 @@ class Operation {
 };
 
 using OperationRef = std::unique_ptr<Operation>;
-
-fuse_entry_param to_entry_param(const fs::EntryReply& entry);
 
 }  // namespace sftpfs::fuse
