@@ -10,6 +10,18 @@
 
 namespace sftpfs::fs {
 
+// The connection ended before the answer came: whether the request was carried out is not known.
+template <class T>
+bool was_lost(const Result<T>& result) {
+  return !result && result.error().is(ErrorCode::kConnectionLost);
+}
+
+// Whether the server itself has refused the request.
+template <class T>
+bool was_refused(const Result<T>& result) {
+  return !result && result.error().is(ErrorCode::kSftpStatus);
+}
+
 template <class T, class Send>
 runtime::Task<Result<T>> ask(SessionSlot& slot, runtime::Cancel* cancel, Send send) {
   while (true) {
@@ -17,8 +29,7 @@ runtime::Task<Result<T>> ask(SessionSlot& slot, runtime::Cancel* cancel, Send se
     if (!client) co_return fail(client.error());
     sftp::Call<T> call = send(**client);
     Result<T> result = co_await call.until(cancel);
-    const bool lost = !result && result.error().is(ErrorCode::kConnectionLost);
-    if (!lost) co_return result;
+    if (!was_lost(result)) co_return result;
   }
 }
 

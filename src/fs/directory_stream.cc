@@ -2,7 +2,9 @@
 #include "fs/directory_stream.h"
 
 #include <algorithm>
-#include <iterator>
+#include <utility>
+
+#include "fs/ask.h"
 
 namespace sftpfs::fs {
 namespace {
@@ -21,16 +23,19 @@ DirectoryStream::~DirectoryStream() {
 }
 
 runtime::Task<Status> DirectoryStream::open(runtime::Cancel* cancel) {
-  Result<ClientRef> client = co_await slot_.session().ready(cancel);
-  if (!client) co_return fail(client.error());
-  client_ = std::move(*client);
-  const Result<std::string> path = shared_.inodes.path(*inode_);
-  if (!path) co_return fail(path.error());
-  Result<sftp::Handle> handle = co_await client_->opendir(*path).until(cancel);
-  if (!handle) co_return fail(handle.error());
-  handle_ = std::move(*handle);
-  window_size_ = kWindowFirst;
-  co_return Status();
+  while (true) {
+    Result<ClientRef> client = co_await slot_.session().ready(cancel);
+    if (!client) co_return fail(client.error());
+    client_ = std::move(*client);
+    const Result<std::string> path = shared_.inodes.path(*inode_);
+    if (!path) co_return fail(path.error());
+    Result<sftp::Handle> handle = co_await client_->opendir(*path).until(cancel);
+    if (was_lost(handle)) continue;
+    if (!handle) co_return fail(handle.error());
+    handle_ = std::move(*handle);
+    window_size_ = kWindowFirst;
+    co_return Status();
+  }
 }
 
 void DirectoryStream::close() {
@@ -42,6 +47,7 @@ void DirectoryStream::close() {
 void DirectoryStream::restart() {
   close();
   entries_.clear();
+  seen_.clear();
   complete_ = false;
   delivered_ = false;
 }
@@ -73,6 +79,10 @@ runtime::Task<Status> DirectoryStream::load_until(std::size_t count, runtime::Ca
     while (window_.size() < window_size_) window_.push_back(client_->readdir(handle_));
     Result<std::vector<sftp::DirEntry>> names = co_await window_.front().until(cancel);
     window_.pop_front();
+    if (was_lost(names)) {
+      read_on();
+      continue;
+    }
     if (!names) {
       restart();
       co_return fail(names.error());
@@ -83,9 +93,22 @@ runtime::Task<Status> DirectoryStream::load_until(std::size_t count, runtime::Ca
       co_return Status();
     }
     window_size_ = std::min(2 * window_size_, kWindowMax);
-    std::move(names->begin(), names->end(), std::back_inserter(entries_));
+    take(std::move(*names));
   }
   co_return Status();
+}
+
+// The connection was lost: the server begins anew, and what the stream has already is left out.
+void DirectoryStream::read_on() {
+  close();
+  for (const sftp::DirEntry& entry : entries_) seen_.insert(entry.name);
+}
+
+void DirectoryStream::take(std::vector<sftp::DirEntry> names) {
+  for (sftp::DirEntry& entry : names) {
+    if (!seen_.empty() && seen_.contains(entry.name)) continue;
+    entries_.push_back(std::move(entry));
+  }
 }
 
 }  // namespace sftpfs::fs

@@ -1,7 +1,8 @@
 // DirectoryStream: one opendir(3): a growing snapshot of a directory, read in a pipelined window.
 //
 // Entries keep their position for the life of the stream, so telldir and seekdir are exact; a
-// rewind to 0 reads the directory anew, as POSIX wants it.
+// rewind to 0 reads the directory anew, as POSIX wants it. When the connection is lost the server
+// is asked from the beginning, and only names that the stream has not shown are added to it.
 //
 // Ownership: the handle table and operations under way.
 // Threads:   home() only; the constant members from any.
@@ -11,6 +12,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "fs/inode.h"
@@ -47,6 +49,8 @@ class DirectoryStream : public std::enable_shared_from_this<DirectoryStream> {
  private:
   runtime::Task<Status> load_until(std::size_t count, runtime::Cancel* cancel);
   void restart();
+  void read_on();
+  void take(std::vector<sftp::DirEntry> names);
 
   Shared& shared_;
   SessionSlot& slot_;
@@ -59,6 +63,7 @@ class DirectoryStream : public std::enable_shared_from_this<DirectoryStream> {
   std::size_t window_size_ = 0;
   AttrToken token_;
   std::vector<sftp::DirEntry> entries_;
+  std::unordered_set<std::string> seen_;  // names of entries_, once a connection was lost
   bool complete_ = false;
   bool delivered_ = false;
 };

@@ -9,34 +9,77 @@
 //            cache, around which a read goes when it answers Busy.
 //
 // Life of written bytes: accepted (copied, write(2) returns) -> gathering (small neighbours are
-// put together while something else is in flight) -> in flight -> acknowledged or failed. A failure
-// is latched in the OpenFile. Copies live until the acknowledgement.
+// put together while something else is in flight) -> an extent of the queue (extent_queue.h) until
+// it is acknowledged or has failed. A failure is latched in the OpenFile.
+//
+// A lost connection (file_recovery.cc):
+//
+//            a request was lost, or the session has another connection
+//    live ------------------------------------------------------------> recovering
+//     ^                                                                  |  ^  | lost again
+//     |   every descriptor has a new handle, or is lost for good;        |  +--+
+//     |   then what is not acknowledged is queued again, in order        |
+//     +------------------------------------------------------------------+
+//                                                     the session closed | for good
+//                                                                        v
+//                                                                      ended
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/bytes.h"
+#include "fs/ask.h"
+#include "fs/extent_queue.h"
 #include "fs/open_file.h"
 #include "fs/shared.h"
 #include "fs/types.h"
 #include "runtime/task.h"
 #include "runtime/wait_list.h"
+#include "sftp/client.h"
 
 namespace sftpfs::fs {
 
-class FileIo : public std::enable_shared_from_this<FileIo> {
+// Bytes that the file is known to hold: by these it is recognised after a lost connection.
+struct ContentSample {
+  std::uint64_t offset = 0;
+  std::uint64_t generation = 0;
+  std::vector<std::byte> bytes;
+};
+
+class FileIo final : public SessionUser, public std::enable_shared_from_this<FileIo> {
  public:
   FileIo(Shared& shared, SessionSlot& slot, InodeRef inode);
   FileIo(const FileIo&) = delete;
   FileIo& operator=(const FileIo&) = delete;
+  ~FileIo();
 
   runtime::Loop& home() const { return slot_.loop(); }
   SessionSlot& slot() const { return slot_; }
   const InodeRef& inode() const { return inode_; }
+
+  // The connection ------------------------------------------------------------------------------
+  // Waits until requests can be sent and, for a `file` (may be null), its handle is valid. Until
+  // the next suspension client() and file->handle may then be used. ESTALE: the file can never be
+  // used again.
+  runtime::Task<Status> live(OpenFileRef file, runtime::Cancel* cancel);
+  const ClientRef& client() const { return client_; }
+  // Makes a descriptor, opened just now, one of those that are recovered.
+  void attach(const OpenFileRef& file);
+  // A request that was sent on client() was lost. Recovery begins at once.
+  void connection_lost();
+  // Sends a request about `file` until it is answered; it must be one that may be repeated.
+  // `send` is given the client, the handle and the queue that keeps it behind accepted writes.
+  template <class T, class Send>
+  runtime::Task<Result<T>> ask_file(OpenFileRef file, runtime::Cancel* cancel, Send send);
+  void session_ready() override;
+  // The content is about to change otherwise than by a write.
+  void forget_sample() { sample_.reset(); }
 
   // Reading -------------------------------------------------------------------------------------
   // Answers from the cache if every byte is there; false: ask read().
@@ -64,7 +107,7 @@ class FileIo : public std::enable_shared_from_this<FileIo> {
   // drain(), with the new attributes in the same round trip, and fsync where wanted; reports the
   // latched error of `file`.
   runtime::Task<Status> flush(OpenFileRef file, bool sync_to_disk, runtime::Cancel* cancel);
-  bool clean() const { return in_flight_.empty() && !gathering_; }
+  bool clean() const { return unacknowledged_.empty() && !gathering_; }
   // Where a request belongs that must not overtake our writes.
   sftp::Queue queue() const { return clean() ? sftp::Queue::kMetadata : sftp::Queue::kBulk; }
 
@@ -90,21 +133,47 @@ class FileIo : public std::enable_shared_from_this<FileIo> {
   void start_load(const OpenFileRef& file, const cache::BlockKey& key, cache::Load load);
   static runtime::Task<void> fill(std::shared_ptr<FileIo> self, OpenFileRef file,
                                   cache::BlockKey key, cache::Load load);
+  runtime::Task<Result<std::size_t>> read_range(OpenFileRef file, std::uint64_t offset,
+                                                MutableByteSpan into, runtime::Cancel* cancel);
   // Adapts windows to what the client has measured.
   void follow_link(sftp::Client& client);
   // Where the file is believed to end; the end of a short answer there needs no second request.
   std::uint64_t known_size() const;
 
   // Writing
+  Status usable_for_writing(OpenFile& file);
   void accept(const OpenFileRef& file, std::uint64_t offset, SharedBytes data);
   bool gather(const OpenFileRef& file, std::uint64_t offset, const SharedBytes& data);
   void send(OpenFileRef file, std::uint64_t offset, SharedBytes data, std::size_t pieces);
-  static runtime::Task<void> write_out(std::shared_ptr<FileIo> self, OpenFileRef file,
-                                       std::uint64_t offset, SharedBytes data, std::size_t pieces,
-                                       std::uint64_t number);
-  runtime::Task<Error> failed(Error error, std::uint64_t offset, std::size_t size_bytes);
+  static runtime::Task<void> transmit(std::shared_ptr<FileIo> self, ExtentRef extent);
+  // Latches the error; looks into it first where the server has said little.
+  runtime::Task<void> refuse(ExtentRef extent, Error error);
+  void settle(Extent& extent);
+  // Whether the connection was there until the server had answered.
+  runtime::Task<Result<bool>> flush_once(OpenFileRef file, bool sync_to_disk,
+                                         runtime::Cancel* cancel);
   void doom_blocks(std::uint64_t from, std::uint64_t to, std::uint64_t old_size);
   std::size_t gather_bytes_max(const OpenFile& file) const;
+
+  // Recovery
+  bool is_live() const { return !recovering_ && !ended_ && client_ && client_->alive(); }
+  void start_recovery();
+  static runtime::Task<void> recover(std::shared_ptr<FileIo> self);
+  // kConnectionLost: once more, with the next connection.
+  runtime::Task<Status> reopen_all(ClientRef client);
+  runtime::Task<Status> reopen(OpenFileRef file, ClientRef client);
+  runtime::Task<Result<sftp::Handle>> open_again(OpenFileRef file, std::string path,
+                                                 ClientRef client);
+  runtime::Task<Result<sftp::Handle>> open_despite_mode(OpenFileRef file, std::string path,
+                                                        std::uint32_t mode, ClientRef client);
+  runtime::Task<Result<bool>> same_file(std::string path, sftp::Attrs now, ClientRef client);
+  runtime::Task<Status> trim_appended(OpenFileRef file, std::string path, std::uint64_t size_bytes,
+                                      ClientRef client);
+  OpenFileRef next_to_reopen(const ClientRef& client);
+  void lose(const OpenFileRef& file, const std::string& why);
+  void send_again();
+  void end(const Error& why);
+  void remember(std::uint64_t offset, ByteSpan bytes);
 
   Shared& shared_;
   SessionSlot& slot_;
@@ -113,11 +182,33 @@ class FileIo : public std::enable_shared_from_this<FileIo> {
   std::size_t receive_window_bytes_ = 0;  // as last asked for
 
   std::optional<Gathering> gathering_;
-  // Extents are numbered as they are sent. They need not end in that order: one that has failed
-  // is looked into first.
-  std::uint64_t sent_ = 0;
-  std::set<std::uint64_t> in_flight_;
-  runtime::WaitList progress_;
+  ExtentQueue unacknowledged_;
+  runtime::WaitList progress_;  // an extent has left the queue
+  std::uint64_t accepted_ = 0;  // writes so far
+
+  // The connection
+  ClientRef client_;  // in which the handles of all descriptors that are not lost are valid
+  bool recovering_ = false;
+  runtime::WaitList recovered_;
+  std::optional<Error> ended_;  // the session was closed for good
+  std::vector<std::weak_ptr<OpenFile>> descriptors_;
+  std::optional<ContentSample> sample_;
+  // Recovery had to change the file's mode to open it again.
+  std::optional<std::uint32_t> mode_to_restore_;
 };
+
+template <class T, class Send>
+runtime::Task<Result<T>> FileIo::ask_file(OpenFileRef file, runtime::Cancel* cancel, Send send) {
+  while (true) {
+    const Status usable = co_await live(file, cancel);
+    if (!usable) co_return fail(usable.error());
+    send_gathered();
+    const ClientRef client = client_;
+    sftp::Call<T> call = send(*client, file->handle, queue());
+    Result<T> result = co_await call.until(cancel);
+    if (!was_lost(result)) co_return result;
+    connection_lost();
+  }
+}
 
 }  // namespace sftpfs::fs

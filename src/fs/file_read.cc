@@ -82,7 +82,7 @@ void FileIo::follow_link(sftp::Client& client) {
 runtime::Task<Result<ReadReply>> FileIo::read(OpenFileRef file, std::uint64_t offset,
                                               std::size_t size_bytes, Readahead::Plan plan,
                                               runtime::Cancel* cancel) {
-  follow_link(*file->client);
+  if (is_live()) follow_link(*client_);
   ReadReply reply;
   if (!plan.sequential) {
     const Status status = co_await read_around(file, offset, size_bytes, reply, cancel);
@@ -156,9 +156,7 @@ runtime::Task<void> FileIo::fill(std::shared_ptr<FileIo> self, OpenFileRef file,
                                  cache::BlockKey key, cache::Load load) {
   const std::uint64_t offset = key.block * self->shared_.options.block_size_bytes;
   const MutableByteSpan buffer = load.buffer();
-  sftp::Call<std::size_t> call =
-      file->client->read(file->handle, offset, buffer, self->known_size(), self->queue());
-  Result<std::size_t> size = co_await call;
+  const Result<std::size_t> size = co_await self->read_range(file, offset, buffer, nullptr);
   if (size) {
     load.commit(*size).release();
   } else {
@@ -166,9 +164,28 @@ runtime::Task<void> FileIo::fill(std::shared_ptr<FileIo> self, OpenFileRef file,
   }
 }
 
+// With as many connections as it takes.
+runtime::Task<Result<std::size_t>> FileIo::read_range(OpenFileRef file, std::uint64_t offset,
+                                                      MutableByteSpan into,
+                                                      runtime::Cancel* cancel) {
+  const Lease lease(slot_);
+  std::uint64_t accepted = 0;
+  std::uint64_t generation = 0;
+  auto send = [this, offset, into, &accepted, &generation](
+                  sftp::Client& client, const sftp::Handle& handle, sftp::Queue queue) {
+    accepted = accepted_;
+    generation = inode_->generation();
+    return client.read(handle, offset, into, known_size(), queue);
+  };
+  const Result<std::size_t> size = co_await ask_file<std::size_t>(file, cancel, send);
+  const bool current = accepted == accepted_ && generation == inode_->generation();
+  if (size && current) remember(offset, into.first(*size));
+  co_return size;
+}
+
 void FileIo::fetch_ahead(const OpenFileRef& file, Readahead::Plan plan) {
-  if (plan.ahead_to <= plan.ahead_from) return;
-  follow_link(*file->client);
+  if (plan.ahead_to <= plan.ahead_from || !is_live()) return;
+  follow_link(*client_);
   load_range(file, plan.ahead_from, plan.ahead_to, cache::Access::kReadahead);
 }
 
@@ -206,9 +223,7 @@ runtime::Task<Status> FileIo::read_around(OpenFileRef file, std::uint64_t offset
   send_gathered();
   auto buffer = std::make_unique_for_overwrite<std::byte[]>(size_bytes);
   const MutableByteSpan into(buffer.get(), size_bytes);
-  sftp::Call<std::size_t> call =
-      file->client->read(file->handle, offset, into, known_size(), queue());
-  Result<std::size_t> size = co_await call.until(cancel);
+  const Result<std::size_t> size = co_await read_range(file, offset, into, cancel);
   if (!size) co_return fail(size.error());
   reply.add(ByteSpan(buffer.get(), *size));
   reply.buffers.push_back(std::move(buffer));

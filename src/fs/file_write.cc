@@ -32,18 +32,32 @@ std::size_t FileIo::gather_bytes_max(const OpenFile& file) const {
 
 runtime::Task<Status> FileIo::write(OpenFileRef file, std::uint64_t offset, SharedBytes data,
                                     runtime::Cancel* cancel) {
-  if (file->write_error) {
-    const Error error = *std::exchange(file->write_error, std::nullopt);
-    co_return fail(error);
-  }
-  follow_link(*file->client);
+  const Status before = usable_for_writing(*file);
+  if (!before) co_return before;
+  if (is_live()) follow_link(*client_);
   const Status room = co_await slot_.worker().dirty_bytes().acquire(data.size(), cancel);
   if (!room) co_return room;
+  const Status after = usable_for_writing(*file);
+  if (!after) {
+    slot_.worker().dirty_bytes().release(data.size());
+    co_return after;
+  }
   accept(file, offset, std::move(data));
   if (shared_.options.sync_writes) {
     co_return co_await flush(file, false, cancel);
   }
   co_return Status();
+}
+
+// Reports the latched error, once.
+Status FileIo::usable_for_writing(OpenFile& file) {
+  if (file.write_error) {
+    const Error error = *std::exchange(file.write_error, std::nullopt);
+    return fail(error);
+  }
+  if (file.lost) return fail(*file.lost);
+  if (ended_) return fail(*ended_);
+  return {};
 }
 
 void FileIo::accept(const OpenFileRef& file, std::uint64_t offset, SharedBytes data) {
@@ -52,11 +66,15 @@ void FileIo::accept(const OpenFileRef& file, std::uint64_t offset, SharedBytes d
   const AttrView view = inode_->view(shared_.clock.now());
   inode_->write_begins(end, shared_.clock.wall_now());
   doom_blocks(offset, end, view.attrs.size);
+  ++accepted_;
+  if (sample_ && sample_->offset < end && offset < sample_->offset + sample_->bytes.size()) {
+    sample_.reset();
+  }
   if (gather(file, offset, data)) return;
   send_gathered();
   // With nothing in flight a write goes out at once; behind others small ones gather until the
   // next acknowledgement, so a stream of small writes costs one request each round trip.
-  if (in_flight_.empty() || data.size() >= kGatherBelowBytes) {
+  if (unacknowledged_.empty() || data.size() >= kGatherBelowBytes) {
     send(file, offset, std::move(data), 1);
     return;
   }
@@ -91,31 +109,48 @@ void FileIo::send_gathered() {
 }
 
 void FileIo::send(OpenFileRef file, std::uint64_t offset, SharedBytes data, std::size_t pieces) {
-  in_flight_.insert(++sent_);
   shared_.counters.writes_sent.fetch_add(1, std::memory_order_relaxed);
-  runtime::spawn(
-      write_out(shared_from_this(), std::move(file), offset, std::move(data), pieces, sent_));
-}
-
-runtime::Task<void> FileIo::write_out(std::shared_ptr<FileIo> self, OpenFileRef file,
-                                      std::uint64_t offset, SharedBytes data, std::size_t pieces,
-                                      std::uint64_t number) {
-  const std::size_t size_bytes = data.size();
-  sftp::Call<void> call = file->client->write(file->handle, offset, std::move(data));
-  const Status status = co_await call;
-  if (!status) {
-    const Error why = co_await self->failed(status.error(), offset, size_bytes);
-    if (!file->write_error) file->write_error = why;
+  Extent extent;
+  extent.file = std::move(file);
+  extent.offset = offset;
+  extent.data = std::move(data);
+  extent.pieces = pieces;
+  const ExtentRef queued = unacknowledged_.push(std::move(extent));
+  if (is_live()) {
+    runtime::spawn(transmit(shared_from_this(), queued));
+  } else {
+    start_recovery();
   }
-  for (std::size_t i = 0; i < pieces; ++i) self->inode_->change_ends();
-  self->slot_.worker().dirty_bytes().release(size_bytes);
-  self->in_flight_.erase(number);
-  if (self->in_flight_.empty()) self->send_gathered();
-  self->progress_.notify_all();
 }
 
-// Logs it where it is known and finds out whether the disk is full.
-runtime::Task<Error> FileIo::failed(Error error, std::uint64_t offset, std::size_t size_bytes) {
+runtime::Task<void> FileIo::transmit(std::shared_ptr<FileIo> self, ExtentRef extent) {
+  if (extent->file->lost) {
+    const Error why = *extent->file->lost;
+    co_await self->refuse(extent, why);
+    co_return;
+  }
+  const Lease lease(self->slot_);
+  const ClientRef client = self->client_;
+  sftp::Call<void> call = client->write(extent->file->handle, extent->offset, extent->data);
+  const Status status = co_await call;
+  if (!status && status.error().is(ErrorCode::kConnectionLost)) {
+    self->connection_lost();
+    co_return;
+  }
+  if (!status) {
+    co_await self->refuse(extent, status.error());
+    co_return;
+  }
+  self->settle(*extent);
+  if (!self->unacknowledged_.overlaps(extent->offset, extent->end())) {
+    self->remember(extent->offset, extent->data.span());
+  }
+}
+
+// Once for each extent, even if its connection is lost while the reason is being looked for.
+runtime::Task<void> FileIo::refuse(ExtentRef extent, Error error) {
+  if (extent->refused) co_return;
+  extent->refused = true;
   shared_.counters.write_errors.fetch_add(1, std::memory_order_relaxed);
   inode_->expire();
   const Result<std::string> path = shared_.inodes.path(*inode_);
@@ -124,9 +159,26 @@ runtime::Task<Error> FileIo::failed(Error error, std::uint64_t offset, std::size
     const Error why = co_await explain(slot_, error, situation, nullptr);
     error = why;
   }
-  log_error("write of {} bytes at {} to {} failed: {}", size_bytes, offset,
-            path ? *path : "a removed file", error.describe());
-  co_return error;
+  // Those behind it mostly fail for the same reason.
+  if (!extent->file->write_error) {
+    log_error("write of {} bytes at {} to {} failed: {}", extent->data.size(), extent->offset,
+              path ? *path : extent->file->path, error.describe());
+    extent->file->write_error = error;
+  }
+  settle(*extent);
+}
+
+void FileIo::settle(Extent& extent) {
+  extent.settled = true;
+  bool moved = false;
+  for (ExtentRef gone = unacknowledged_.pop_settled(); gone; gone = unacknowledged_.pop_settled()) {
+    for (std::size_t i = 0; i < gone->pieces; ++i) inode_->change_ends();
+    slot_.worker().dirty_bytes().release(gone->accepted_bytes);
+    moved = true;
+  }
+  if (!moved) return;
+  if (unacknowledged_.empty()) send_gathered();
+  progress_.notify_all();
 }
 
 void FileIo::doom_blocks(std::uint64_t from, std::uint64_t to, std::uint64_t old_size) {
@@ -141,8 +193,8 @@ void FileIo::doom_blocks(std::uint64_t from, std::uint64_t to, std::uint64_t old
 // Only for what was accepted before: others may go on writing all the time.
 runtime::Task<Status> FileIo::drain(runtime::Cancel* cancel) {
   send_gathered();
-  const std::uint64_t target = sent_;
-  while (!in_flight_.empty() && *in_flight_.begin() <= target) {
+  const std::uint64_t target = unacknowledged_.last_number();
+  while (!unacknowledged_.settled_up_to(target)) {
     const bool notified = co_await progress_.wait(cancel);
     if (!notified) co_return fail(cancel->error());
   }
@@ -150,32 +202,52 @@ runtime::Task<Status> FileIo::drain(runtime::Cancel* cancel) {
 }
 
 runtime::Task<Status> FileIo::flush(OpenFileRef file, bool sync_to_disk, runtime::Cancel* cancel) {
-  send_gathered();
-  std::optional<sftp::Call<void>> sync;
-  if (sync_to_disk && file->client->extensions().fsync) {
-    sync.emplace(file->client->fsync(file->handle));
-  }
-  if (!clean()) {
-    // The attributes that the writes lead to, in the same round trip.
-    const AttrToken token = shared_.token(Ordering::kBehindChanges);
-    sftp::Call<sftp::Attrs> fstat = file->client->fstat(file->handle, sftp::Queue::kBulk);
-    const Status drained = co_await drain(cancel);
-    if (!drained) co_return drained;
-    const Result<sftp::Attrs> attrs = co_await fstat.until(cancel);
-    if (attrs) {
-      inode_->adopt(*attrs, token, shared_.options.attr_lifetime);
+  bool done = !sync_to_disk && clean();
+  while (!done) {
+    const Status usable = co_await live(file, cancel);
+    if (!usable) {
+      // The bytes of a lost file have failed, and that is what is reported; if there were none,
+      // close(2) has nothing to say.
+      const bool reported = file->write_error || (file->lost && !sync_to_disk);
+      if (!reported) co_return usable;
+      break;
     }
-  }
-  Status synced;
-  if (sync) {
-    Status answer = co_await sync->until(cancel);
-    synced = std::move(answer);
+    const Result<bool> flushed = co_await flush_once(file, sync_to_disk, cancel);
+    if (!flushed) co_return fail(flushed.error());
+    done = *flushed;
   }
   if (file->write_error) {
     const Error error = *std::exchange(file->write_error, std::nullopt);
     co_return fail(error);
   }
-  co_return synced;
+  co_return Status();
+}
+
+runtime::Task<Result<bool>> FileIo::flush_once(OpenFileRef file, bool sync_to_disk,
+                                               runtime::Cancel* cancel) {
+  const ClientRef client = client_;
+  send_gathered();
+  std::optional<sftp::Call<void>> sync;
+  if (sync_to_disk && client->extensions().fsync) sync.emplace(client->fsync(file->handle));
+  if (!clean()) {
+    // The attributes that the writes lead to, in the same round trip.
+    const AttrToken token = shared_.token(Ordering::kBehindChanges);
+    sftp::Call<sftp::Attrs> fstat = client->fstat(file->handle, sftp::Queue::kBulk);
+    const Status drained = co_await drain(cancel);
+    if (!drained) co_return fail(drained.error());
+    const Result<sftp::Attrs> attrs = co_await fstat.until(cancel);
+    if (attrs) inode_->adopt(*attrs, token, shared_.options.attr_lifetime);
+  }
+  if (!sync) co_return true;
+  const Status synced = co_await sync->until(cancel);
+  if (synced) co_return true;
+  if (synced.error().is(ErrorCode::kConnectionLost)) {
+    connection_lost();
+    co_return false;
+  }
+  // That some bytes failed says more.
+  if (file->write_error) co_return true;
+  co_return fail(synced.error());
 }
 
 }  // namespace sftpfs::fs

@@ -144,12 +144,9 @@ Completion Filesystem::drain(OperationContext& op) {
     if (!file->writable) continue;
     const Status flushed =
         co_await runtime::run_on(file->io->home(), file->io->flush(file, false, op.cancel.get()));
-    if (!flushed) {
-      const Result<std::string> path = shared_.inodes.path(*file->inode);
-      log_error("data of {} did not reach the server: {}", path ? *path : "a removed file",
-                flushed.error().describe());
-      result = flushed;
-    }
+    // What was refused has been named when it was; what is still waiting is named when its session
+    // is closed (FileIo).
+    if (!flushed) result = flushed;
   }
   // Files whose close(2) was interrupted are no longer among the open ones, but their bytes count.
   for (const std::unique_ptr<Worker>& worker : shared_.pool.workers()) {

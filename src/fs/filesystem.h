@@ -119,6 +119,22 @@ class Filesystem {
     std::optional<std::uint32_t> mode;  // what the caller wanted; none for a link
   };
 
+  // A directory (with a mode) or a symbolic link (with a target) to be made.
+  struct Making {
+    Making(InodeRef in, std::string as) : parent(std::move(in)), name(std::move(as)) {}
+    InodeRef parent;
+    std::string name;
+    std::optional<std::uint32_t> mode;
+    std::string target;
+  };
+  // A file made by an exclusive open.
+  struct NewFile {
+    ClientRef client;
+    sftp::Handle handle;
+    sftp::Attrs attrs;
+    AttrToken token;
+  };
+
   Result<InodeRef> find(std::uint64_t inode) const;
   Result<OpenFileRef> find_file(std::uint64_t handle) const;
   OpenFileRef find_open(const Inode& inode, bool writable) const;
@@ -141,21 +157,31 @@ class Filesystem {
   Outcome<AttrReply> getattr_by_handle(OperationContext& op, OpenFileRef file);
   Outcome<AttrReply> setattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode,
                                 SetAttr change, OpenFileRef file);
+  struct Changed;
+  runtime::Task<Changed> change_once(ClientRef client, OperationContext& op, InodeRef inode,
+                                     std::string path, OpenFileRef file, sftp::Attrs wire);
+  Outcome<ClientRef> client_for(SessionSlot& slot, OperationContext& op, std::shared_ptr<FileIo> io,
+                                OpenFileRef file);
   Outcome<sftp::Attrs> current_attrs(SessionSlot& slot, OperationContext& op, InodeRef inode,
-                                     sftp::Queue queue, OpenFileRef file);
+                                     OpenFileRef file);
   Outcome<EntryReply> created(SessionSlot& slot, OperationContext& op, Made made);
-  Outcome<EntryReply> mkdir_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
-                               std::string name, std::uint32_t mode);
+  Outcome<EntryReply> make_on(SessionSlot& slot, OperationContext& op, Making making);
+  Outcome<bool> made_before(SessionSlot& slot, OperationContext& op, std::string path,
+                            sftp::Attrs attrs, std::optional<std::string> target);
   Outcome<EntryReply> mknod_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                std::string name, std::uint32_t mode);
-  Outcome<EntryReply> symlink_on(SessionSlot& slot, OperationContext& op, std::string target,
-                                 InodeRef parent, std::string name);
   Outcome<EntryReply> link_on(SessionSlot& slot, OperationContext& op, InodeRef inode,
                               InodeRef parent, std::string name);
   Completion remove_on(SessionSlot& slot, OperationContext& op, InodeRef parent, std::string name,
                        bool directory);
   Completion rename_on(SessionSlot& slot, OperationContext& op, InodeRef parent, std::string name,
                        InodeRef new_parent, std::string new_name, bool replace);
+  Outcome<bool> linked_before(SessionSlot& slot, OperationContext& op, std::string existing,
+                              std::string path);
+  Outcome<bool> moved_before(SessionSlot& slot, OperationContext& op, std::string from,
+                             std::string to);
+  // Before an open file loses its name: without a connection it could not be opened again.
+  Completion keep_open(OperationContext& op, InodeRef inode);
   Outcome<std::string> readlink_on(SessionSlot& slot, OperationContext& op, InodeRef inode);
   Outcome<StatFsReply> statfs_on(SessionSlot& slot, OperationContext& op);
   Completion start_on(SessionSlot& slot, OperationContext& op);
@@ -166,6 +192,12 @@ class Filesystem {
   Outcome<OpenReply> open_on(std::shared_ptr<FileIo> io, OperationContext& op, int flags);
   Outcome<CreateReply> open_existing(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                      std::string name, int flags, Error why);
+  Outcome<NewFile> make_file(SessionSlot& slot, OperationContext& op, std::string path,
+                             std::uint32_t flags, std::uint32_t mode);
+  Outcome<sftp::Handle> open_made(ClientRef client, OperationContext& op, std::string path,
+                                  std::uint32_t flags, sftp::Attrs attrs);
+  runtime::Task<void> restore_mode(OperationContext& op, OpenFileRef file, sftp::Attrs attrs,
+                                   std::uint32_t mode);
   Outcome<CreateReply> create_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                  std::string name, std::uint32_t mode, int flags);
   Outcome<std::size_t> copy_on(OpenFileRef from, std::uint64_t from_offset, OpenFileRef to,

@@ -13,6 +13,7 @@ AttrView Inode::view(TimePoint now) const {
   view.attrs = attrs_;
   view.known = attrs_known_;
   view.locally_modified = locally_modified_;
+  view.changing = changes_under_way_ > 0;
   // What we guess of our own writes serves until they have ended, then the server is asked.
   view.fresh = attrs_known_ && (locally_modified_ ? changes_under_way_ > 0 : now < attrs_expire_);
   view.remaining = std::max(attrs_expire_ - now, Duration::zero());

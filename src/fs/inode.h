@@ -55,7 +55,8 @@ struct AttrView {
   bool known = false;
   bool fresh = false;  // within its lifetime, or only we change it just now
   bool locally_modified = false;
-  Duration remaining{};  // of the lifetime
+  bool changing = false;  // a change of ours is under way
+  Duration remaining{};   // of the lifetime
   std::uint64_t generation = 0;
 };
 

@@ -2,9 +2,11 @@
 //
 // Ownership: the table and the operations under way share an OpenFile. The last of them closes the
 //            server's handle: a READ must not find that its number means another file already.
-// Threads:   the constant members from any; `write_error` only on the home loop of `io`. May be
-//            destroyed on any thread: what is left of it goes home.
-// Limits:    a handle of the server is valid in the session that opened it (`client`).
+// Threads:   what is set before the first use from any; `client`, `handle`, `lost` and
+//            `write_error` only on the home loop. May be destroyed on any thread: what is left of
+//            it goes home.
+// Limits:    a handle of the server is valid in the connection that opened it (`client`); FileIo
+//            gives the file a new one after each loss.
 #pragma once
 
 #include <atomic>
@@ -26,8 +28,11 @@ namespace sftpfs::fs {
 class FileIo;
 
 struct OpenFile {
-  OpenFile(SessionSlot& slot, ClientRef opener, sftp::Handle opened)
-      : home(slot.loop()), client(std::move(opener)), handle(std::move(opened)) {}
+  OpenFile(SessionSlot& slot, ClientRef opener, sftp::Handle opened, std::uint32_t flags)
+      : home(slot.loop()),
+        client(std::move(opener)),
+        handle(std::move(opened)),
+        reopen_flags(flags & ~(sftp::kOpenCreate | sftp::kOpenExclusive | sftp::kOpenTruncate)) {}
   OpenFile(const OpenFile&) = delete;
   OpenFile& operator=(const OpenFile&) = delete;
   ~OpenFile();
@@ -36,7 +41,11 @@ struct OpenFile {
   InodeRef inode;
   std::shared_ptr<FileIo> io;
   ClientRef client;
-  const sftp::Handle handle;
+  sftp::Handle handle;
+  std::string path;                  // when it was opened, for the log
+  const std::uint32_t reopen_flags;  // kOpen*, without what creates or empties
+  // Why it can never be used again: it was removed or replaced while there was no connection.
+  std::optional<Error> lost;
   bool readable = false;
   bool writable = false;
   bool append = false;

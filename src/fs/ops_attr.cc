@@ -78,75 +78,116 @@ OpenFileRef Filesystem::find_open(const Inode& inode, bool writable) const {
 }
 
 Outcome<sftp::Attrs> Filesystem::current_attrs(SessionSlot& slot, OperationContext& op,
-                                               InodeRef inode, sftp::Queue queue,
-                                               OpenFileRef file) {
+                                               InodeRef inode, OpenFileRef file) {
   const AttrView view = inode->view(shared_.clock.now());
   if (view.fresh && !view.locally_modified) co_return view.attrs;
   if (file != nullptr) {
-    co_return co_await file->client->fstat(file->handle, queue).until(op.cancel.get());
+    auto send = [](sftp::Client& client, const sftp::Handle& handle, sftp::Queue queue) {
+      return client.fstat(handle, queue);
+    };
+    co_return co_await file->io->ask_file<sftp::Attrs>(file, op.cancel.get(), send);
   }
   const Result<AttrReply> asked = co_await getattr_on(slot, op, inode);
   if (!asked) co_return fail(asked.error());
   co_return inode->view(shared_.clock.now()).attrs;
 }
 
+// The change itself, with the attributes that it leads to.
+struct Filesystem::Changed {
+  Changed() : attrs(fail(ErrorCode::kCancelled)) {}
+  Status done;
+  Result<sftp::Attrs> attrs;
+  AttrToken token;
+};
+
+runtime::Task<Filesystem::Changed> Filesystem::change_once(ClientRef client, OperationContext& op,
+                                                           InodeRef inode, std::string path,
+                                                           OpenFileRef file, sftp::Attrs wire) {
+  const std::shared_ptr<FileIo> io = inode->io();
+  if (io) io->send_gathered();
+  const sftp::Queue queue = io ? io->queue() : sftp::Queue::kMetadata;
+  const bool is_link = inode->type() == S_IFLNK;
+  const bool root = inode->id() == kRootInode;
+  // Through the handle where there is one: it also works on a file that has lost its name.
+  sftp::Call<void> set = file != nullptr ? client->fsetstat(file->handle, wire, queue)
+                         : is_link       ? client->lsetstat(path, wire)
+                                         : client->setstat(path, wire, queue);
+  Changed changed;
+  changed.token = shared_.token(Ordering::kBehindChanges);
+  sftp::Call<sftp::Attrs> look = file != nullptr ? client->fstat(file->handle, queue)
+                                 : root          ? client->stat(path, queue)
+                                                 : client->lstat(path, queue);
+  Status done = co_await set.until(op.cancel.get());
+  changed.done = std::move(done);
+  if (changed.done) {
+    Result<sftp::Attrs> attrs = co_await look.until(op.cancel.get());
+    changed.attrs = std::move(attrs);
+  }
+  co_return changed;
+}
+
 Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode,
                                           SetAttr change, OpenFileRef file) {
   const std::shared_ptr<FileIo> io = inode->io();
-  if (io) io->send_gathered();
-  sftp::Queue queue = io ? io->queue() : sftp::Queue::kMetadata;
   sftp::Attrs current;
   if (needs_current(change)) {
-    const Result<sftp::Attrs> known = co_await current_attrs(slot, op, inode, queue, file);
+    const Result<sftp::Attrs> known = co_await current_attrs(slot, op, inode, file);
     if (!known) co_return fail(known.error());
     current = *known;
   }
-  Result<ClientRef> ready = co_await slot.session().ready(op.cancel.get());
-  if (!ready) co_return fail(ready.error());
-  sftp::Client& client = **ready;
   const sftp::Attrs wire = to_wire(change, current);
-  const Result<std::string> path = shared_.inodes.path(*inode);
-  if (!path && file == nullptr) file = find_open(*inode, change.has_size);
-  if (!path && file == nullptr) co_return fail(path.error());
-  const bool is_link = inode->type() == S_IFLNK;
-  const bool root = inode->id() == kRootInode;
-
-  // Others may have written while we waited.
-  if (io) io->send_gathered();
-  queue = io ? io->queue() : sftp::Queue::kMetadata;
   const bool of_content = change.has_size || change.has_mtime;
+  if (io && change.has_size) io->forget_sample();
   ChangeScope scope(inode, of_content ? Change::kContent : Change::kOther);
-  // Through the handle where there is one: it also works on a file that has lost its name.
-  sftp::Call<void> set = file != nullptr ? file->client->fsetstat(file->handle, wire, queue)
-                         : is_link       ? client.lsetstat(*path, wire)
-                                         : client.setstat(*path, wire, queue);
-  const AttrToken token = shared_.token(Ordering::kBehindChanges);
-  sftp::Call<sftp::Attrs> look = file != nullptr ? file->client->fstat(file->handle, queue)
-                                 : root          ? client.stat(*path, queue)
-                                                 : client.lstat(*path, queue);
-  const Status done = co_await set.until(op.cancel.get());
-  scope.end();
-  if (!done) {
-    inode->expire();
-    // It may have happened nevertheless: the wait has ended, not the request.
-    if (change.has_size) inode->new_generation();
-    // Without the right to write, truncate(2) says EACCES; to change what one does not own, EPERM.
-    const Attempt attempt = change.has_size ? Attempt::kWrite : Attempt::kChange;
-    const Situation situation(attempt, path ? *path : std::string());
-    const Error error = co_await explain(slot, done.error(), situation, op.cancel.get());
-    co_return fail(error);
+  while (true) {
+    Result<ClientRef> client = co_await client_for(slot, op, io, file);
+    if (!client) co_return fail(client.error());
+    const Result<std::string> path = shared_.inodes.path(*inode);
+    if (!path && file == nullptr) {
+      file = find_open(*inode, change.has_size);
+      if (file == nullptr) co_return fail(path.error());
+      continue;  // with a connection of which its handle is
+    }
+    const std::string name = path ? *path : std::string();
+    const Changed changed = co_await change_once(*client, op, inode, name, file, wire);
+    if (was_lost(changed.done) || was_lost(changed.attrs)) {
+      if (io) io->connection_lost();
+      continue;
+    }
+    scope.end();
+    if (!changed.done) {
+      inode->expire();
+      // It may have happened nevertheless: the wait has ended, not the request.
+      if (change.has_size) inode->new_generation();
+      // Without the right to write, truncate(2) says EACCES; to change what one does not own,
+      // EPERM.
+      const Attempt attempt = change.has_size ? Attempt::kWrite : Attempt::kChange;
+      const Situation situation(attempt, name);
+      const Error error = co_await explain(slot, changed.done.error(), situation, op.cancel.get());
+      co_return fail(error);
+    }
+    if (change.has_size) {
+      inode->set_size(change.size, scope.begun());
+      inode->new_generation();
+    }
+    if (changed.attrs) {
+      inode->adopt(*changed.attrs, changed.token, shared_.options.attr_lifetime);
+    } else {
+      inode->expire();
+    }
+    co_return co_await getattr(op, inode->id());
   }
-  if (change.has_size) {
-    inode->set_size(change.size, scope.begun());
-    inode->new_generation();
+}
+
+// Of an open inode the one on which its writes are, so that the change comes behind them.
+Outcome<ClientRef> Filesystem::client_for(SessionSlot& slot, OperationContext& op,
+                                          std::shared_ptr<FileIo> io, OpenFileRef file) {
+  if (io == nullptr) {
+    co_return co_await slot.session().ready(op.cancel.get());
   }
-  const Result<sftp::Attrs> attrs = co_await look.until(op.cancel.get());
-  if (attrs) {
-    inode->adopt(*attrs, token, shared_.options.attr_lifetime);
-  } else {
-    inode->expire();
-  }
-  co_return co_await getattr(op, inode->id());
+  const Status live = co_await io->live(file, op.cancel.get());
+  if (!live) co_return fail(live.error());
+  co_return io->client();
 }
 
 }  // namespace sftpfs::fs

@@ -30,6 +30,13 @@ std::uint32_t access_flags(int flags) {
   return out;
 }
 
+sftp::Attrs with_permissions(std::uint32_t mode) {
+  sftp::Attrs attrs;
+  attrs.flags = sftp::kAttrPermissions;
+  attrs.permissions = mode & kPermissionBits;
+  return attrs;
+}
+
 bool is_of_type(const sftp::Attrs& attrs, std::uint32_t type) {
   return !attrs.has(sftp::kAttrPermissions) || (attrs.permissions & S_IFMT) == type;
 }
@@ -89,43 +96,51 @@ Outcome<OpenReply> Filesystem::open_on(std::shared_ptr<FileIo> io, OperationCont
     // Nothing accepted before may arrive after the truncation.
     const Status drained = co_await io->drain(op.cancel.get());
     if (!drained) co_return fail(drained.error());
+    io->forget_sample();
   }
-  Result<ClientRef> client = co_await io->slot().session().ready(op.cancel.get());
-  if (!client) co_return fail(client.error());
-  const Result<std::string> path = shared_.inodes.path(*inode);
-  if (!path) co_return fail(path.error());
   std::uint32_t wire_flags = access_flags(flags);
   if (truncate) wire_flags |= sftp::kOpenTruncate;
   ChangeScope truncation(truncate ? inode : nullptr, Change::kContent);
-  sftp::Call<sftp::Handle> open = (*client)->open(*path, wire_flags, sftp::Attrs());
-  const AttrToken token =
-      shared_.token(io->clean() ? Ordering::kBehindChanges : Ordering::kIndependent);
-  sftp::Call<sftp::Attrs> look = (*client)->lstat(*path);
-  const Result<sftp::Handle> handle = co_await open.until(op.cancel.get());
-  truncation.end();
-  if (truncate) {
-    // Also when it is not known whether it happened.
-    if (handle) inode->set_size(0, truncation.begun());
-    inode->new_generation();
+  while (true) {
+    const Status live = co_await io->live(nullptr, op.cancel.get());
+    if (!live) co_return fail(live.error());
+    const ClientRef client = io->client();
+    const Result<std::string> path = shared_.inodes.path(*inode);
+    if (!path) co_return fail(path.error());
+    sftp::Call<sftp::Handle> open = client->open(*path, wire_flags, sftp::Attrs());
+    const AttrToken token =
+        shared_.token(io->clean() ? Ordering::kBehindChanges : Ordering::kIndependent);
+    sftp::Call<sftp::Attrs> look = client->lstat(*path);
+    const Result<sftp::Handle> handle = co_await open.until(op.cancel.get());
+    if (was_lost(handle)) continue;
+    truncation.end();
+    if (truncate) {
+      // Also when it is not known whether it happened.
+      if (handle) inode->set_size(0, truncation.begun());
+      inode->new_generation();
+    }
+    if (!handle) {
+      inode->expire();
+      // The name has gone behind our back: ESTALE makes the kernel look it up again.
+      if (handle.error().is_sftp(sftp::kFxNoSuchFile)) co_return fail(Error::system(ESTALE));
+      const Situation situation(Attempt::kOpen, *path);
+      const Error error = co_await explain(io->slot(), handle.error(), situation, op.cancel.get());
+      co_return fail(error);
+    }
+    auto file = std::make_shared<OpenFile>(io->slot(), client, *handle, wire_flags);
+    file->inode = inode;
+    file->io = io;
+    file->path = *path;
+    describe_access(*file, flags);
+    const Result<sftp::Attrs> attrs = co_await look.until(op.cancel.get());
+    if (was_lost(attrs)) continue;
+    if (!attrs) co_return fail(Error::system(to_errno(attrs.error(), Attempt::kOpen)));
+    // Something else has taken the name, and the handle is of that.
+    if (!is_of_type(*attrs, inode->type())) co_return fail(Error::system(ESTALE));
+    inode->adopt(*attrs, token, shared_.options.attr_lifetime);
+    io->attach(file);
+    co_return open_reply(file);
   }
-  if (!handle) {
-    inode->expire();
-    // The name has gone behind our back: ESTALE makes the kernel look it up again.
-    if (handle.error().is_sftp(sftp::kFxNoSuchFile)) co_return fail(Error::system(ESTALE));
-    const Situation situation(Attempt::kOpen, *path);
-    const Error error = co_await explain(io->slot(), handle.error(), situation, op.cancel.get());
-    co_return fail(error);
-  }
-  auto file = std::make_shared<OpenFile>(io->slot(), *client, *handle);
-  file->inode = inode;
-  file->io = io;
-  describe_access(*file, flags);
-  const Result<sftp::Attrs> attrs = co_await look.until(op.cancel.get());
-  if (!attrs) co_return fail(Error::system(to_errno(attrs.error(), Attempt::kOpen)));
-  // Something else has taken the name, and the handle is of that.
-  if (!is_of_type(*attrs, inode->type())) co_return fail(Error::system(ESTALE));
-  inode->adopt(*attrs, token, shared_.options.attr_lifetime);
-  co_return open_reply(file);
 }
 
 Outcome<CreateReply> Filesystem::create(OperationContext& op, std::uint64_t parent,
@@ -137,52 +152,119 @@ Outcome<CreateReply> Filesystem::create(OperationContext& op, std::uint64_t pare
       lease.loop(), create_on(lease.slot(), op, *directory, std::move(name), mode, flags));
 }
 
+// Opens a file that an earlier attempt of ours has made: empty, and perhaps not readable by its own
+// mode.
+Outcome<sftp::Handle> Filesystem::open_made(ClientRef client, OperationContext& op,
+                                            std::string path, std::uint32_t flags,
+                                            sftp::Attrs attrs) {
+  constexpr std::uint32_t kOwnerMayReadAndWrite = 0600;
+  const std::uint32_t mode = attrs.permissions & kPermissionBits;
+  const bool closed = (mode & kOwnerMayReadAndWrite) != kOwnerMayReadAndWrite;
+  if (closed) {
+    client->setstat(path, with_permissions(mode | kOwnerMayReadAndWrite)).forget();
+  }
+  sftp::Call<sftp::Handle> open = client->open(path, flags, sftp::Attrs());
+  if (closed) client->setstat(path, with_permissions(mode)).forget();
+  co_return co_await open.until(op.cancel.get());
+}
+
+// Exclusive, so that it is certain that the file is new. Whether it was an earlier attempt of ours
+// that has made it, when a connection was lost, is told by its being an empty file.
+Outcome<Filesystem::NewFile> Filesystem::make_file(SessionSlot& slot, OperationContext& op,
+                                                   std::string path, std::uint32_t flags,
+                                                   std::uint32_t mode) {
+  const std::uint32_t wire_flags = flags | sftp::kOpenCreate | sftp::kOpenExclusive;
+  const sftp::Attrs initial = with_permissions(mode);
+  bool in_doubt = false;
+  while (true) {
+    Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
+    if (!client) co_return fail(client.error());
+    sftp::Call<sftp::Handle> open = (*client)->open(path, wire_flags, initial);
+    const AttrToken token = shared_.token(Ordering::kBehindChanges);
+    sftp::Call<sftp::Attrs> look = (*client)->lstat(path);
+    Result<sftp::Handle> handle = co_await open.until(op.cancel.get());
+    Result<sftp::Attrs> attrs = fail(ErrorCode::kConnectionLost);
+    if (!was_lost(handle)) {
+      Result<sftp::Attrs> found = co_await look.until(op.cancel.get());
+      attrs = std::move(found);
+    }
+    const bool ours =
+        in_doubt && was_refused(handle) && attrs && attrs->size == 0 && is_of_type(*attrs, S_IFREG);
+    if (ours) {
+      Result<sftp::Handle> made = co_await open_made(*client, op, path, flags, *attrs);
+      handle = std::move(made);
+    }
+    if (was_lost(handle) || was_lost(attrs)) {
+      in_doubt = true;
+      continue;
+    }
+    if (!handle) co_return fail(handle.error());
+    if (!attrs) {
+      (*client)->close(*handle).forget();
+      co_return fail(Error::system(to_errno(attrs.error(), Attempt::kOpen)));
+    }
+    NewFile file;
+    file.client = *client;
+    file.handle = *handle;
+    file.attrs = *attrs;
+    file.token = token;
+    co_return Result<NewFile>(std::move(file));
+  }
+}
+
 Outcome<CreateReply> Filesystem::create_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                            std::string name, std::uint32_t mode, int flags) {
   const Result<std::string> path = shared_.inodes.path(*parent, name);
   if (!path) co_return fail(path.error());
-  Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
-  if (!client) co_return fail(client.error());
-  // Exclusive in any case: the kernel has seen that there is no such name, and only so it is
-  // certain that the file is new.
-  const std::uint32_t wire_flags = access_flags(flags) | sftp::kOpenCreate | sftp::kOpenExclusive;
-  sftp::Attrs initial;
-  initial.flags = sftp::kAttrPermissions;
-  initial.permissions = mode & kPermissionBits;
-  sftp::Call<sftp::Handle> open = (*client)->open(*path, wire_flags, initial);
-  const AttrToken token = shared_.token(Ordering::kBehindChanges);
-  sftp::Call<sftp::Attrs> look = (*client)->lstat(*path);
-  const Result<sftp::Handle> handle = co_await open.until(op.cancel.get());
+  const std::uint32_t wire_flags = access_flags(flags);
+  Result<NewFile> made = co_await make_file(slot, op, *path, wire_flags, mode);
   parent->names_changed();
-  if (!handle) {
-    const bool answered = handle.error().is(ErrorCode::kSftpStatus);
-    if (answered && (flags & O_EXCL) == 0) {
-      co_return co_await open_existing(slot, op, parent, std::move(name), flags, handle.error());
+  if (!made) {
+    if (was_refused(made) && (flags & O_EXCL) == 0) {
+      co_return co_await open_existing(slot, op, parent, std::move(name), flags, made.error());
     }
     const Situation situation(Attempt::kCreate, *path);
-    const Error error = co_await explain(slot, handle.error(), situation, op.cancel.get());
+    const Error error = co_await explain(slot, made.error(), situation, op.cancel.get());
     co_return fail(error);
   }
-  auto file = std::make_shared<OpenFile>(slot, *client, *handle);
+  auto file = std::make_shared<OpenFile>(slot, made->client, made->handle, wire_flags);
+  file->path = *path;
   describe_access(*file, flags);
-  Result<sftp::Attrs> attrs = co_await look.until(op.cancel.get());
-  if (!attrs) co_return fail(Error::system(to_errno(attrs.error(), Attempt::kOpen)));
-  if (!is_of_type(*attrs, S_IFREG)) co_return fail(Error::system(ESTALE));
-  // The server's umask has no say in the mode.
-  const bool masked = attrs->has(sftp::kAttrPermissions) &&
-                      (attrs->permissions & kMaskableBits) != (mode & kMaskableBits);
-  if (masked) {
-    const Status fixed = co_await (*client)->fsetstat(file->handle, initial).until(op.cancel.get());
-    if (fixed) {
-      attrs->permissions = (attrs->permissions & ~kMaskableBits) | (mode & kMaskableBits);
-    }
-  }
-  file->inode = enter_new(parent, name, *attrs, token);
+  if (!is_of_type(made->attrs, S_IFREG)) co_return fail(Error::system(ESTALE));
+  file->inode = enter_new(parent, name, made->attrs, made->token);
   file->io = acquire_io(file->inode, &slot);
+  if (&file->io->slot() != &slot) {
+    // A listing has shown it to somebody who was faster to open it.
+    file->inode->release_io();
+    shared_.inodes.forget(file->inode->id(), 1);
+    co_return co_await open_existing(slot, op, parent, std::move(name), flags,
+                                     Error(ErrorCode::kBusy));
+  }
+  file->io->attach(file);
+  // The server's umask has no say in the mode.
+  const bool masked = made->attrs.has(sftp::kAttrPermissions) &&
+                      (made->attrs.permissions & kMaskableBits) != (mode & kMaskableBits);
+  if (masked) co_await restore_mode(op, file, made->attrs, mode);
   CreateReply reply;
   reply.open = open_reply(file);
   reply.entry = entry_reply(file->inode);
   co_return reply;
+}
+
+// An interrupted caller does without.
+runtime::Task<void> Filesystem::restore_mode(OperationContext& op, OpenFileRef file,
+                                             sftp::Attrs attrs, std::uint32_t mode) {
+  const std::uint32_t kept = attrs.permissions & kPermissionBits & ~kMaskableBits;
+  const sftp::Attrs wanted = with_permissions(kept | (mode & kMaskableBits));
+  const ChangeScope change(file->inode, Change::kOther);
+  auto send = [wanted](sftp::Client& client, const sftp::Handle& handle, sftp::Queue queue) {
+    return client.fsetstat(handle, wanted, queue);
+  };
+  const Status fixed = co_await file->io->ask_file<void>(file, op.cancel.get(), send);
+  if (!fixed) co_return;
+  attrs.permissions = (attrs.permissions & ~kPermissionBits) | wanted.permissions;
+  const AttrToken token = shared_.token(Ordering::kBehindChanges);
+  file->inode->adopt(attrs, token, shared_.options.attr_lifetime);
 }
 
 // For a create that found the name taken: somebody else has been faster than our kernel.

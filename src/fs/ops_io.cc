@@ -112,10 +112,12 @@ Outcome<std::size_t> Filesystem::copy_file_range(OperationContext& op, std::uint
 Outcome<std::size_t> Filesystem::copy_on(OpenFileRef from, std::uint64_t from_offset,
                                          OpenFileRef to, std::uint64_t to_offset,
                                          std::size_t size_bytes, OperationContext& op) {
-  sftp::Client& client = *to->client;
+  const Status usable = co_await to->io->live(to, op.cancel.get());
+  if (!usable) co_return fail(mapped(usable.error(), Attempt::kCopy));
+  const ClientRef client = to->io->client();
   // EOPNOTSUPP makes the kernel copy through reads and writes.
   // OpenSSH refuses to copy within one file.
-  const bool possible = client.extensions().copy_data && !to->append && from->inode != to->inode;
+  const bool possible = client->extensions().copy_data && !to->append && from->inode != to->inode;
   if (!possible) co_return fail(Error::system(EOPNOTSUPP));
   const AttrView source = from->inode->view(shared_.clock.now());
   if (!source.known) co_return fail(Error::system(EOPNOTSUPP));
@@ -125,33 +127,26 @@ Outcome<std::size_t> Filesystem::copy_on(OpenFileRef from, std::uint64_t from_of
 
   const Status drained = co_await to->io->drain(op.cancel.get());
   if (!drained) co_return fail(mapped(drained.error(), Attempt::kWrite));
-  sftp::Handle source_handle = from->handle;
-  const bool extra = from->client != to->client;
-  if (extra) {
-    const Result<std::string> path = shared_.inodes.path(*from->inode);
-    if (!path) co_return fail(Error::system(EOPNOTSUPP));
-    const sftp::Attrs unset;
-    const Result<sftp::Handle> opened =
-        co_await client.open(*path, sftp::kOpenRead, unset).until(op.cancel.get());
-    if (!opened) co_return fail(Error::system(EOPNOTSUPP));
-    source_handle = *opened;
-  }
+  // A handle of its own: that of `from` may belong to another session.
+  const Result<std::string> path = shared_.inodes.path(*from->inode);
+  if (!path) co_return fail(Error::system(EOPNOTSUPP));
+  const sftp::Attrs unset;
+  const Result<sftp::Handle> opened =
+      co_await client->open(*path, sftp::kOpenRead, unset).until(op.cancel.get());
+  if (!opened) co_return fail(Error::system(EOPNOTSUPP));
   to->io->send_gathered();
+  to->io->forget_sample();
   to->inode->write_begins(to_offset + length, shared_.clock.wall_now());
   const Status copied =
-      co_await client.copy_data(source_handle, from_offset, length, to->handle, to_offset)
+      co_await client->copy_data(*opened, from_offset, length, to->handle, to_offset)
           .until(op.cancel.get());
   to->inode->change_ends();
   to->inode->new_generation();
   to->inode->expire();
-  if (extra) client.close(source_handle, sftp::Queue::kBulk).forget();
-  // OpenSSH refuses to copy between handles of one name, even if they are of different files; a
-  // real failure shows again when the kernel copies.
-  const bool refused = !copied && copied.error().is_sftp(sftp::kFxFailure);
-  if (refused) co_return fail(Error::system(EOPNOTSUPP));
-  if (!copied && copied.error().is(ErrorCode::kSftpStatus)) {
-    co_return fail(Error::system(EOPNOTSUPP));  // the kernel's own copy finds the exact reason
-  }
+  client->close(*opened, sftp::Queue::kBulk).forget();
+  // OpenSSH refuses to copy between handles of one name, even if they are of different files. A
+  // real failure, or a lost connection, is met again when the kernel copies.
+  if (was_refused(copied) || was_lost(copied)) co_return fail(Error::system(EOPNOTSUPP));
   if (!copied) co_return fail(mapped(copied.error(), Attempt::kCopy));
   co_return length;
 }

@@ -101,10 +101,13 @@ Outcome<AttrReply> Filesystem::getattr_unnamed(OperationContext& op, InodeRef in
 }
 
 Outcome<AttrReply> Filesystem::getattr_by_handle(OperationContext& op, OpenFileRef file) {
-  file->io->send_gathered();
-  const AttrToken token = shared_.token(Ordering::kBehindChanges);
-  sftp::Call<sftp::Attrs> call = file->client->fstat(file->handle, file->io->queue());
-  const Result<sftp::Attrs> attrs = co_await call.until(op.cancel.get());
+  AttrToken token;
+  auto send = [this, &token](sftp::Client& client, const sftp::Handle& handle, sftp::Queue queue) {
+    token = shared_.token(Ordering::kBehindChanges);
+    return client.fstat(handle, queue);
+  };
+  const Result<sftp::Attrs> attrs =
+      co_await file->io->ask_file<sftp::Attrs>(file, op.cancel.get(), send);
   if (!attrs) co_return fail(Error::system(to_errno(attrs.error(), Attempt::kRead)));
   file->inode->adopt(*attrs, token, shared_.options.attr_lifetime);
   AttrReply reply = attr_reply(*file->inode);

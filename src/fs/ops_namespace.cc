@@ -1,15 +1,15 @@
 // Filesystem: operations that change names. Each sends its request and the LSTAT of the result
 // together, so that a caller waits for one round trip.
 //
-// The outcome of a request whose connection broke is unknown; these operations then fail with EIO
-// rather than being repeated.
+// When the connection is lost before the answer, nobody knows whether the change was made. The
+// request is then sent again, and its answer is read with that in mind: what exists already, or
+// does not exist any more, is our own work if it looks like it.
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 
-#include "base/check.h"
 #include "fs/ask.h"
 #include "fs/diagnose.h"
 #include "fs/file_io.h"
@@ -28,6 +28,12 @@ sftp::Attrs with_permissions(std::uint32_t mode) {
   attrs.flags = sftp::kAttrPermissions;
   attrs.permissions = mode & kPermissionBits;
   return attrs;
+}
+
+runtime::Task<Result<sftp::Attrs>> look_at(SessionSlot& slot, std::string path,
+                                           runtime::Cancel* cancel) {
+  auto send = [path](sftp::Client& client) { return client.lstat(path); };
+  co_return co_await ask<sftp::Attrs>(slot, cancel, send);
 }
 
 }  // namespace
@@ -61,29 +67,72 @@ Outcome<EntryReply> Filesystem::mkdir(OperationContext& op, std::uint64_t parent
   const Result<InodeRef> directory = find(parent);
   if (!directory) co_return fail(directory.error());
   const Lease lease(shared_.pool.pick());
-  co_return co_await runtime::run_on(lease.loop(),
-                                     mkdir_on(lease.slot(), op, *directory, std::move(name), mode));
+  Making making(*directory, std::move(name));
+  making.mode = mode;
+  co_return co_await runtime::run_on(lease.loop(), make_on(lease.slot(), op, std::move(making)));
 }
 
-Outcome<EntryReply> Filesystem::mkdir_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
-                                         std::string name, std::uint32_t mode) {
-  const Result<std::string> path = shared_.inodes.path(*parent, name);
-  if (!path) co_return fail(path.error());
-  Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
-  if (!client) co_return fail(client.error());
-  sftp::Call<void> mkdir = (*client)->mkdir(*path, with_permissions(mode));
-  const AttrToken token = shared_.token(Ordering::kBehindChanges);
-  sftp::Call<sftp::Attrs> look = (*client)->lstat(*path);
-  const Status made = co_await mkdir.until(op.cancel.get());
-  if (!made) {
-    const Situation situation(Attempt::kCreate, *path);
-    const Error error = co_await explain(slot, made.error(), situation, op.cancel.get());
-    co_return fail(error);
+Outcome<EntryReply> Filesystem::symlink(OperationContext& op, std::string target,
+                                        std::uint64_t parent, std::string name) {
+  const Result<InodeRef> directory = find(parent);
+  if (!directory) co_return fail(directory.error());
+  const Lease lease(shared_.pool.pick());
+  Making making(*directory, std::move(name));
+  making.target = std::move(target);
+  co_return co_await runtime::run_on(lease.loop(), make_on(lease.slot(), op, std::move(making)));
+}
+
+Outcome<EntryReply> Filesystem::make_on(SessionSlot& slot, OperationContext& op, Making making) {
+  bool in_doubt = false;
+  while (true) {
+    const Result<std::string> path = shared_.inodes.path(*making.parent, making.name);
+    if (!path) co_return fail(path.error());
+    Result<ClientRef> ready = co_await slot.session().ready(op.cancel.get());
+    if (!ready) co_return fail(ready.error());
+    sftp::Client& client = **ready;
+    sftp::Call<void> call = making.mode ? client.mkdir(*path, with_permissions(*making.mode))
+                                        : client.symlink(making.target, *path);
+    const AttrToken token = shared_.token(Ordering::kBehindChanges);
+    sftp::Call<sftp::Attrs> look = client.lstat(*path);
+    const Status made = co_await call.until(op.cancel.get());
+    making.parent->names_changed();
+    Result<sftp::Attrs> attrs = fail(ErrorCode::kConnectionLost);
+    if (!was_lost(made)) {
+      Result<sftp::Attrs> found = co_await look.until(op.cancel.get());
+      attrs = std::move(found);
+    }
+    if (was_lost(made) || was_lost(attrs)) {
+      in_doubt = true;
+      continue;
+    }
+    bool done = made.has_value();
+    if (was_refused(made) && in_doubt && attrs) {
+      std::optional<std::string> target;
+      if (!making.mode) target = making.target;
+      const Result<bool> ours = co_await made_before(slot, op, *path, *attrs, std::move(target));
+      if (!ours) co_return fail(ours.error());
+      done = *ours;
+    }
+    if (!done) {
+      const Situation situation(Attempt::kCreate, *path);
+      const Error error = co_await explain(slot, made.error(), situation, op.cancel.get());
+      co_return fail(error);
+    }
+    Made result(making.parent, std::move(making.name), *path, std::move(attrs), token);
+    result.mode = making.mode;
+    co_return co_await created(slot, op, std::move(result));
   }
-  Result<sftp::Attrs> attrs = co_await look.until(op.cancel.get());
-  Made result(parent, std::move(name), *path, std::move(attrs), token);
-  result.mode = mode;
-  co_return co_await created(slot, op, std::move(result));
+}
+
+// Whether what is there is what an earlier attempt of ours has made. With `target`: a link.
+Outcome<bool> Filesystem::made_before(SessionSlot& slot, OperationContext& op, std::string path,
+                                      sftp::Attrs attrs, std::optional<std::string> target) {
+  if (!target) co_return S_ISDIR(attrs.permissions);
+  if (!S_ISLNK(attrs.permissions)) co_return false;
+  auto send = [path](sftp::Client& client) { return client.readlink(path); };
+  const Result<std::string> there = co_await ask<std::string>(slot, op.cancel.get(), send);
+  if (!there && !was_refused(there)) co_return fail(there.error());
+  co_return there&&* there == *target;
 }
 
 Outcome<EntryReply> Filesystem::mknod(OperationContext& op, std::uint64_t parent, std::string name,
@@ -101,51 +150,16 @@ Outcome<EntryReply> Filesystem::mknod_on(SessionSlot& slot, OperationContext& op
                                          std::string name, std::uint32_t mode) {
   const Result<std::string> path = shared_.inodes.path(*parent, name);
   if (!path) co_return fail(path.error());
-  Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
-  if (!client) co_return fail(client.error());
-  const std::uint32_t flags = sftp::kOpenWrite | sftp::kOpenCreate | sftp::kOpenExclusive;
-  sftp::Call<sftp::Handle> open = (*client)->open(*path, flags, with_permissions(mode));
-  const AttrToken token = shared_.token(Ordering::kBehindChanges);
-  sftp::Call<sftp::Attrs> look = (*client)->lstat(*path);
-  const Result<sftp::Handle> handle = co_await open.until(op.cancel.get());
-  if (!handle) {
+  const Result<NewFile> file = co_await make_file(slot, op, *path, sftp::kOpenWrite, mode);
+  parent->names_changed();
+  if (!file) {
     const Situation situation(Attempt::kCreate, *path);
-    const Error error = co_await explain(slot, handle.error(), situation, op.cancel.get());
+    const Error error = co_await explain(slot, file.error(), situation, op.cancel.get());
     co_return fail(error);
   }
-  (*client)->close(*handle).forget();
-  Result<sftp::Attrs> attrs = co_await look.until(op.cancel.get());
-  Made result(parent, std::move(name), *path, std::move(attrs), token);
+  file->client->close(file->handle).forget();
+  Made result(parent, std::move(name), *path, file->attrs, file->token);
   result.mode = mode;
-  co_return co_await created(slot, op, std::move(result));
-}
-
-Outcome<EntryReply> Filesystem::symlink(OperationContext& op, std::string target,
-                                        std::uint64_t parent, std::string name) {
-  const Result<InodeRef> directory = find(parent);
-  if (!directory) co_return fail(directory.error());
-  const Lease lease(shared_.pool.pick());
-  co_return co_await runtime::run_on(
-      lease.loop(), symlink_on(lease.slot(), op, std::move(target), *directory, std::move(name)));
-}
-
-Outcome<EntryReply> Filesystem::symlink_on(SessionSlot& slot, OperationContext& op,
-                                           std::string target, InodeRef parent, std::string name) {
-  const Result<std::string> path = shared_.inodes.path(*parent, name);
-  if (!path) co_return fail(path.error());
-  Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
-  if (!client) co_return fail(client.error());
-  sftp::Call<void> symlink = (*client)->symlink(target, *path);
-  const AttrToken token = shared_.token(Ordering::kBehindChanges);
-  sftp::Call<sftp::Attrs> look = (*client)->lstat(*path);
-  const Status made = co_await symlink.until(op.cancel.get());
-  if (!made) {
-    const Situation situation(Attempt::kCreate, *path);
-    const Error error = co_await explain(slot, made.error(), situation, op.cancel.get());
-    co_return fail(error);
-  }
-  Result<sftp::Attrs> attrs = co_await look.until(op.cancel.get());
-  Made result(parent, std::move(name), *path, std::move(attrs), token);
   co_return co_await created(slot, op, std::move(result));
 }
 
@@ -162,23 +176,46 @@ Outcome<EntryReply> Filesystem::link(OperationContext& op, std::uint64_t inode,
 
 Outcome<EntryReply> Filesystem::link_on(SessionSlot& slot, OperationContext& op, InodeRef inode,
                                         InodeRef parent, std::string name) {
-  const Result<std::string> existing = shared_.inodes.path(*inode);
-  if (!existing) co_return fail(Error::system(ENOENT));
-  const Result<std::string> path = shared_.inodes.path(*parent, name);
-  if (!path) co_return fail(path.error());
-  Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
-  if (!client) co_return fail(client.error());
-  // link(2) says EPERM where the file system makes no links.
-  if (!(*client)->extensions().hardlink) co_return fail(Error::system(EPERM));
-  const Status linked = co_await (*client)->hardlink(*existing, *path).until(op.cancel.get());
-  parent->names_changed();
-  if (!linked) {
-    const Situation situation(Attempt::kCreate, *path, *existing);
-    const Error error = co_await explain(slot, linked.error(), situation, op.cancel.get());
-    co_return fail(error);
+  bool in_doubt = false;
+  while (true) {
+    const Result<std::string> existing = shared_.inodes.path(*inode);
+    if (!existing) co_return fail(Error::system(ENOENT));
+    const Result<std::string> path = shared_.inodes.path(*parent, name);
+    if (!path) co_return fail(path.error());
+    Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
+    if (!client) co_return fail(client.error());
+    // link(2) says EPERM where the file system makes no links.
+    if (!(*client)->extensions().hardlink) co_return fail(Error::system(EPERM));
+    const Status linked = co_await (*client)->hardlink(*existing, *path).until(op.cancel.get());
+    parent->names_changed();
+    if (was_lost(linked)) {
+      in_doubt = true;
+      continue;
+    }
+    bool done = linked.has_value();
+    if (was_refused(linked) && in_doubt) {
+      const Result<bool> ours = co_await linked_before(slot, op, *existing, *path);
+      if (!ours) co_return fail(ours.error());
+      done = *ours;
+    }
+    if (!done) {
+      const Situation situation(Attempt::kCreate, *path, *existing);
+      const Error error = co_await explain(slot, linked.error(), situation, op.cancel.get());
+      co_return fail(error);
+    }
+    shared_.inodes.enter_link(inode, parent, name);
+    co_return entry_reply(inode);
   }
-  shared_.inodes.enter_link(inode, parent, name);
-  co_return entry_reply(inode);
+}
+
+// Whether both names show the same attributes.
+Outcome<bool> Filesystem::linked_before(SessionSlot& slot, OperationContext& op,
+                                        std::string existing, std::string path) {
+  const Result<sftp::Attrs> first = co_await look_at(slot, existing, op.cancel.get());
+  if (!first && !was_refused(first)) co_return fail(first.error());
+  const Result<sftp::Attrs> second = co_await look_at(slot, path, op.cancel.get());
+  if (!second && !was_refused(second)) co_return fail(second.error());
+  co_return first&& second&&* first == *second;
 }
 
 Completion Filesystem::unlink(OperationContext& op, std::uint64_t parent, std::string name) {
@@ -197,25 +234,42 @@ Completion Filesystem::rmdir(OperationContext& op, std::uint64_t parent, std::st
       lease.loop(), remove_on(lease.slot(), op, *directory, std::move(name), true));
 }
 
+Completion Filesystem::keep_open(OperationContext& op, InodeRef inode) {
+  const std::shared_ptr<FileIo> io = inode != nullptr ? inode->io() : nullptr;
+  if (io == nullptr) co_return Status();
+  co_return co_await runtime::run_on(io->home(), io->live(nullptr, op.cancel.get()));
+}
+
 Completion Filesystem::remove_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                  std::string name, bool directory) {
-  const Result<std::string> path = shared_.inodes.path(*parent, name);
-  if (!path) co_return fail(path.error());
-  Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
-  if (!client) co_return fail(client.error());
+  const InodeRef child = shared_.inodes.find_child(*parent, name);
+  const Status kept = co_await keep_open(op, child);
+  if (!kept) co_return kept;
   // What is learnt by this path meanwhile may be of another object.
-  const ChangeScope removal(shared_.inodes.find_child(*parent, name), Change::kOther);
-  sftp::Call<void> call = directory ? (*client)->rmdir(*path) : (*client)->remove(*path);
-  const Status removed = co_await call.until(op.cancel.get());
-  parent->names_changed();
-  if (!removed) {
-    const Attempt attempt = directory ? Attempt::kRemoveDir : Attempt::kRemove;
-    const Situation situation(attempt, *path);
-    const Error error = co_await explain(slot, removed.error(), situation, op.cancel.get());
-    co_return fail(error);
+  const ChangeScope removal(child, Change::kOther);
+  bool in_doubt = false;
+  while (true) {
+    const Result<std::string> path = shared_.inodes.path(*parent, name);
+    if (!path) co_return fail(path.error());
+    Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
+    if (!client) co_return fail(client.error());
+    sftp::Call<void> call = directory ? (*client)->rmdir(*path) : (*client)->remove(*path);
+    const Status removed = co_await call.until(op.cancel.get());
+    parent->names_changed();
+    if (was_lost(removed)) {
+      in_doubt = true;
+      continue;
+    }
+    const bool gone_before = in_doubt && !removed && removed.error().is_sftp(sftp::kFxNoSuchFile);
+    if (!removed && !gone_before) {
+      const Attempt attempt = directory ? Attempt::kRemoveDir : Attempt::kRemove;
+      const Situation situation(attempt, *path);
+      const Error error = co_await explain(slot, removed.error(), situation, op.cancel.get());
+      co_return fail(error);
+    }
+    shared_.inodes.remove(*parent, name);
+    co_return Status();
   }
-  shared_.inodes.remove(*parent, name);
-  co_return Status();
 }
 
 Completion Filesystem::rename(OperationContext& op, std::uint64_t parent, std::string name,
@@ -238,30 +292,57 @@ Completion Filesystem::rename(OperationContext& op, std::uint64_t parent, std::s
 Completion Filesystem::rename_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                  std::string name, InodeRef new_parent, std::string new_name,
                                  bool replace) {
-  const Result<std::string> from = shared_.inodes.path(*parent, name);
-  if (!from) co_return fail(from.error());
-  const Result<std::string> to = shared_.inodes.path(*new_parent, new_name);
-  if (!to) co_return fail(to.error());
-  Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
-  if (!client) co_return fail(client.error());
-  // SSH_FXP_RENAME fails where the new name exists: just what NOREPLACE wants, and all there is
-  // on servers without posix-rename.
-  const bool posix = replace && (*client)->extensions().posix_rename;
+  const InodeRef target = shared_.inodes.find_child(*new_parent, new_name);
+  const Status kept = co_await keep_open(op, target);
+  if (!kept) co_return kept;
+  const NamesInFlux::Scope flux(shared_.names_in_flux);
   const ChangeScope moved(shared_.inodes.find_child(*parent, name), Change::kOther);
-  const ChangeScope replaced(shared_.inodes.find_child(*new_parent, new_name), Change::kOther);
-  sftp::Call<void> call =
-      posix ? (*client)->posix_rename(*from, *to) : (*client)->rename(*from, *to);
-  const Status renamed = co_await call.until(op.cancel.get());
-  parent->names_changed();
-  new_parent->names_changed();
-  if (!renamed) {
-    const Attempt attempt = replace ? Attempt::kRename : Attempt::kCreate;
-    const Situation situation(attempt, *to, *from);
-    const Error error = co_await explain(slot, renamed.error(), situation, op.cancel.get());
-    co_return fail(error);
+  const ChangeScope replaced(target, Change::kOther);
+  bool in_doubt = false;
+  while (true) {
+    const Result<std::string> from = shared_.inodes.path(*parent, name);
+    if (!from) co_return fail(from.error());
+    const Result<std::string> to = shared_.inodes.path(*new_parent, new_name);
+    if (!to) co_return fail(to.error());
+    Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
+    if (!client) co_return fail(client.error());
+    // SSH_FXP_RENAME fails where the new name exists: just what NOREPLACE wants, and all there is
+    // on servers without posix-rename.
+    const bool posix = replace && (*client)->extensions().posix_rename;
+    sftp::Call<void> call =
+        posix ? (*client)->posix_rename(*from, *to) : (*client)->rename(*from, *to);
+    const Status renamed = co_await call.until(op.cancel.get());
+    parent->names_changed();
+    new_parent->names_changed();
+    if (was_lost(renamed)) {
+      in_doubt = true;
+      continue;
+    }
+    bool done = renamed.has_value();
+    if (was_refused(renamed) && in_doubt) {
+      const Result<bool> ours = co_await moved_before(slot, op, *from, *to);
+      if (!ours) co_return fail(ours.error());
+      done = *ours;
+    }
+    if (!done) {
+      const Attempt attempt = replace ? Attempt::kRename : Attempt::kCreate;
+      const Situation situation(attempt, *to, *from);
+      const Error error = co_await explain(slot, renamed.error(), situation, op.cancel.get());
+      co_return fail(error);
+    }
+    shared_.inodes.rename(*parent, name, new_parent, new_name);
+    co_return Status();
   }
-  shared_.inodes.rename(*parent, name, new_parent, new_name);
-  co_return Status();
+}
+
+// Whether the old name is gone and the new one there.
+Outcome<bool> Filesystem::moved_before(SessionSlot& slot, OperationContext& op, std::string from,
+                                       std::string to) {
+  const Result<sftp::Attrs> source = co_await look_at(slot, from, op.cancel.get());
+  if (!source && !was_refused(source)) co_return fail(source.error());
+  const Result<sftp::Attrs> target = co_await look_at(slot, to, op.cancel.get());
+  if (!target && !was_refused(target)) co_return fail(target.error());
+  co_return !source && source.error().is_sftp(sftp::kFxNoSuchFile) && target;
 }
 
 }  // namespace sftpfs::fs

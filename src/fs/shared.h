@@ -4,7 +4,8 @@
 // Threads:   each member says so itself.
 //
 // Lock order, for the whole of src/: take a lock only while holding locks further left.
-//   InodeTable -> Inode -> Readahead -> HandleTable -> cache shard -> Cancel -> Loop mailbox
+//   InodeTable -> Inode -> Readahead -> HandleTable -> cache shard -> NamesInFlux -> Cancel ->
+//   Loop mailbox
 // Never two of one kind, none across a suspension, none while calling into sftp/ or libfuse.
 #pragma once
 
@@ -16,6 +17,7 @@
 #include "base/clock.h"
 #include "cache/block_cache.h"
 #include "fs/inode_table.h"
+#include "fs/names_in_flux.h"
 #include "fs/open_file.h"
 #include "fs/options.h"
 #include "fs/worker.h"
@@ -75,6 +77,7 @@ struct Shared {
   HandleTable<OpenFile> files;
   HandleTable<DirectoryStream> directories;
   Counters counters;
+  NamesInFlux names_in_flux;
   NoKernel no_kernel;
   KernelNotifier* notifier = &no_kernel;  // set while no operation is under way
   SessionPool pool;

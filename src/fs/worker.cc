@@ -58,7 +58,24 @@ SessionSlot::SessionSlot(Worker& worker, unsigned index,
     const bool ready = state == sftp::SessionState::kReady;
     if (ready) opened_once_.store(true, std::memory_order_release);
     ready_.store(ready, std::memory_order_release);
+    if (ready) tell_users();
   });
+}
+
+void SessionSlot::add_user(std::weak_ptr<SessionUser> user) {
+  // The dead are removed whenever there may be as many as living ones.
+  if (told_.size() == told_.capacity()) {
+    std::erase_if(told_, [](const std::weak_ptr<SessionUser>& each) { return each.expired(); });
+  }
+  told_.push_back(std::move(user));
+}
+
+void SessionSlot::tell_users() {
+  // Whoever is told may add others, which need no telling.
+  const std::vector<std::weak_ptr<SessionUser>> users = told_;
+  for (const std::weak_ptr<SessionUser>& each : users) {
+    if (const std::shared_ptr<SessionUser> user = each.lock()) user->session_ready();
+  }
 }
 
 runtime::Task<Status> SessionSlot::adopt(std::unique_ptr<runtime::ByteStream> stream,

@@ -52,6 +52,15 @@ class Worker {
   std::thread thread_;
 };
 
+// Has something to do again whenever a session has a new connection.
+class SessionUser {
+ public:
+  virtual void session_ready() = 0;  // on the session's loop
+
+ protected:
+  ~SessionUser() = default;
+};
+
 class SessionSlot {
  public:
   SessionSlot(Worker& worker, unsigned index, std::shared_ptr<runtime::Connector> connector,
@@ -66,6 +75,9 @@ class SessionSlot {
   // Connects in the background if that has not been done yet; on loop() only.
   void open();
 
+  // Tells `user` of every new connection as long as it lives; on loop() only.
+  void add_user(std::weak_ptr<SessionUser> user);
+
   // Any thread.
   bool ready() const { return ready_.load(std::memory_order_acquire); }
   bool opened_once() const { return opened_once_.load(std::memory_order_acquire); }
@@ -79,8 +91,11 @@ class SessionSlot {
   std::atomic<bool> ready_{false};
   std::atomic<bool> opened_once_{false};
   std::atomic<bool> asked_to_open_{false};
+  void tell_users();
+
   std::atomic<unsigned> users_{0};
   std::shared_ptr<sftp::Session> session_;
+  std::vector<std::weak_ptr<SessionUser>> told_;
 };
 
 // Counts its holder as a user of a slot, for the choice of the least loaded.
