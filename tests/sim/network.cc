@@ -10,6 +10,8 @@
 namespace sftpfs::sim {
 namespace {
 
+constexpr unsigned kDoublingsMax = 10;
+
 class SimStream final : public runtime::ByteStream {
  public:
   explicit SimStream(Connection& connection) : connection_(connection) {}
@@ -232,7 +234,9 @@ void Network::next_fault() {
     fault.kind = static_cast<FaultKind>(random_.below(kFaultKinds));
   } while ((config_.faults & (1U << static_cast<unsigned>(fault.kind))) == 0);
   fault.direction = random_.one_in(2) ? kToServer : kToClient;
-  fault.at = carried_[fault.direction] + random_.between(1, 2 * config_.fault_distance_bytes);
+  const std::uint64_t distance = config_.fault_distance_bytes
+                                 << std::min(faults_without_progress_, kDoublingsMax);
+  fault.at = carried_[fault.direction] + random_.between(1, 2 * distance);
   // From a moment to more than the client waits before it gives a silent server up.
   const std::uint64_t milliseconds =
       random_.one_in(4) ? random_.between(1, 90'000) : random_.between(1, 2'000);
@@ -251,6 +255,7 @@ void Network::strike(Connection& connection) {
   const Fault fault = *fault_;
   const TimePoint until = events_.now() + fault.length;
   ++faults_;
+  ++faults_without_progress_;
   next_fault();
   trace_.add("fault {}: {} of connection {} at byte {} to the {}, {} ms, rest {}", faults_,
              fault_name(fault.kind), connection.number(), fault.at,

@@ -128,6 +128,9 @@ class Network {
   void begin_faults();
   // No more faults, and what was stalled or refused works again; black holes stay what they are.
   void heal();
+  // Somebody has got on; faults without that come farther and farther apart, so that there is an
+  // end to recovering.
+  void progress() { faults_without_progress_ = 0; }
   unsigned faults() const { return faults_; }
   // How many connections have died so far, from the client's point of view or the server's.
   unsigned losses() const { return losses_; }
@@ -159,6 +162,7 @@ class Network {
   TimePoint refused_until_{};
   unsigned faults_ = 0;
   unsigned losses_ = 0;
+  unsigned faults_without_progress_ = 0;
 };
 
 class SimConnector final : public runtime::Connector {

@@ -5,6 +5,7 @@
 //   SFTPFS_SIM_COUNT=n    how many schedules a test runs
 //   SFTPFS_SIM_SECONDS=n  no more are begun after so many seconds
 //   SFTPFS_SIM_SHARD=i/n  every n-th schedule, from the i-th on
+//   SFTPFS_SIM_ALL=1      goes on after a failure
 //   SFTPFS_SIM_LOG=1      with the log of the file system
 #include <fmt/core.h>
 #include <gtest/gtest.h>
@@ -81,11 +82,11 @@ void run_schedules(const Scenario& scenario, std::uint64_t count) {
   std::uint64_t faults = 0;
   for (std::uint64_t seed = shard.first; seed < count; seed += shard.step) {
     if (std::chrono::steady_clock::now() - begin > limit) break;
-    if (!run_one(scenario, seed, operations, faults)) {
-      show(scenario, seed);
-      return;
-    }
     ++done;
+    if (run_one(scenario, seed, operations, faults)) continue;
+    if (std::getenv("SFTPFS_SIM_ALL") != nullptr) continue;
+    show(scenario, seed);
+    return;
   }
   const double took =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -100,6 +101,44 @@ TEST(Simulation, WithoutFaultsEveryAnswerIsTheReferences) {
 
 TEST(Simulation, AnInterruptedOperationHasHappenedOrNot) {
   Scenario scenario;
+  scenario.interrupts = true;
+  run_schedules(scenario, 500);
+}
+
+// One kind of fault alone, for each kind: whatever fails here is easier to understand.
+class SimulationOfOneFault : public ::testing::TestWithParam<FaultKind> {};
+
+TEST_P(SimulationOfOneFault, NobodyNoticesIt) {
+  Scenario scenario;
+  scenario.fault_kinds = 1U << static_cast<unsigned>(GetParam());
+  scenario.faults_min = 5;
+  run_schedules(scenario, 100);
+}
+
+std::string name_of_fault(const ::testing::TestParamInfo<FaultKind>& info) {
+  std::string name = fault_name(info.param);
+  std::erase(name, ' ');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(, SimulationOfOneFault,
+                         ::testing::Values(FaultKind::kReset, FaultKind::kEnd,
+                                           FaultKind::kBlackHole, FaultKind::kKill,
+                                           FaultKind::kReboot, FaultKind::kRefuse,
+                                           FaultKind::kStall),
+                         name_of_fault);
+
+TEST(Simulation, NobodyNoticesFaultsOfEveryKind) {
+  Scenario scenario;
+  scenario.fault_kinds = (1U << kFaultKinds) - 1;
+  scenario.faults_min = 5;
+  run_schedules(scenario, 500);
+}
+
+TEST(Simulation, FaultsAndInterruptsTogetherLoseNothing) {
+  Scenario scenario;
+  scenario.fault_kinds = (1U << kFaultKinds) - 1;
+  scenario.faults_min = 5;
   scenario.interrupts = true;
   run_schedules(scenario, 500);
 }

@@ -64,6 +64,7 @@ class World {
   void operation_ended() {
     ++operations_;
     last_end_ = now();
+    network_.progress();
   }
   // Whether the applications may stop.
   bool enough() const;
