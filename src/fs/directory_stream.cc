@@ -40,6 +40,7 @@ runtime::Task<Status> DirectoryStream::open(runtime::Cancel* cancel) {
 
 void DirectoryStream::close() {
   window_.clear();
+  ending_ = false;
   if (!handle_.empty() && client_) client_->close(handle_).forget();
   handle_.clear();
 }
@@ -76,7 +77,9 @@ runtime::Task<Status> DirectoryStream::load_until(std::size_t count, runtime::Ca
       if (!opened) co_return opened;
     }
     if (window_.empty()) token_ = shared_.token(Ordering::kIndependent);
-    while (window_.size() < window_size_) window_.push_back(client_->readdir(handle_));
+    while (!ending_ && window_.size() < window_size_) {
+      window_.push_back(client_->readdir(handle_));
+    }
     Result<std::vector<sftp::DirEntry>> names = co_await window_.front().until(cancel);
     window_.pop_front();
     if (was_lost(names)) {
@@ -88,9 +91,12 @@ runtime::Task<Status> DirectoryStream::load_until(std::size_t count, runtime::Ca
       co_return fail(names.error());
     }
     if (names->empty()) {
-      complete_ = true;
-      close();
-      co_return Status();
+      // Those asked for before may have been answered out of turn: a list in which every name was
+      // filtered out is asked for again behind them.
+      ending_ = true;
+      complete_ = window_.empty();
+      if (complete_) close();
+      continue;
     }
     window_size_ = std::min(2 * window_size_, kWindowMax);
     take(std::move(*names));

@@ -64,6 +64,7 @@ class DirectoryStream : public std::enable_shared_from_this<DirectoryStream> {
   AttrToken token_;
   std::vector<sftp::DirEntry> entries_;
   std::unordered_set<std::string> seen_;  // names of entries_, once a connection was lost
+  bool ending_ = false;  // the server has no more; what is asked for is still awaited
   bool complete_ = false;
   bool delivered_ = false;
 };

@@ -68,6 +68,7 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   // the next suspension client() and file->handle may then be used. ESTALE: the file can never be
   // used again.
   runtime::Task<Status> live(OpenFileRef file, runtime::Cancel* cancel);
+  bool is_live() const { return !recovering_ && !ended_ && client_ && client_->alive(); }
   const ClientRef& client() const { return client_; }
   // Makes a descriptor, opened just now, one of those that are recovered.
   void attach(const OpenFileRef& file);
@@ -156,7 +157,6 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   std::size_t gather_bytes_max(const OpenFile& file) const;
 
   // Recovery
-  bool is_live() const { return !recovering_ && !ended_ && client_ && client_->alive(); }
   void start_recovery();
   static runtime::Task<void> recover(std::shared_ptr<FileIo> self);
   // kConnectionLost: once more, with the next connection.

@@ -44,6 +44,12 @@ void Inode::expire() {
   attrs_expire_ = TimePoint{};
 }
 
+void Inode::forget_attrs() {
+  const MutexLock lock(mutex_);
+  attrs_known_ = false;
+  attrs_expire_ = TimePoint{};
+}
+
 std::uint64_t Inode::change_begins(Change change) {
   const MutexLock lock(mutex_);
   ++changes_under_way_;

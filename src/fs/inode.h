@@ -74,6 +74,8 @@ class Inode {
   bool adopt(const sftp::Attrs& attrs, const AttrToken& token, Duration lifetime);
   // The next view is not fresh.
   void expire();
+  // Nothing is known of it any more, not even its size.
+  void forget_attrs();
 
   // Our own changes: begins when the request is queued or the data accepted, ends with the
   // server's answer. A write makes the file grow at once.

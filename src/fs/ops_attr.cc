@@ -159,6 +159,7 @@ Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& o
       inode->expire();
       // It may have happened nevertheless: the wait has ended, not the request.
       if (change.has_size) inode->new_generation();
+      if (change.has_size && !was_refused(changed.done)) inode->forget_attrs();
       // Without the right to write, truncate(2) says EACCES; to change what one does not own,
       // EPERM.
       const Attempt attempt = change.has_size ? Attempt::kWrite : Attempt::kChange;

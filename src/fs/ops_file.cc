@@ -121,6 +121,7 @@ Outcome<OpenReply> Filesystem::open_on(std::shared_ptr<FileIo> io, OperationCont
     }
     if (!handle) {
       inode->expire();
+      if (truncate && !was_refused(handle)) inode->forget_attrs();
       // The name has gone behind our back: ESTALE makes the kernel look it up again.
       if (handle.error().is_sftp(sftp::kFxNoSuchFile)) co_return fail(Error::system(ESTALE));
       const Situation situation(Attempt::kOpen, *path);
@@ -261,7 +262,10 @@ runtime::Task<void> Filesystem::restore_mode(OperationContext& op, OpenFileRef f
     return client.fsetstat(handle, wanted, queue);
   };
   const Status fixed = co_await file->io->ask_file<void>(file, op.cancel.get(), send);
-  if (!fixed) co_return;
+  if (!fixed) {
+    file->inode->expire();
+    co_return;
+  }
   attrs.permissions = (attrs.permissions & ~kPermissionBits) | wanted.permissions;
   const AttrToken token = shared_.token(Ordering::kBehindChanges);
   file->inode->adopt(attrs, token, shared_.options.attr_lifetime);

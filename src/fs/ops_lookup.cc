@@ -68,10 +68,20 @@ Outcome<AttrReply> Filesystem::getattr_on(SessionSlot& slot, OperationContext& o
   }
   AttrToken token;
   const bool root = inode->id() == kRootInode;
-  auto send = [this, root, &path, &token](sftp::Client& client) {
-    token = shared_.token(Ordering::kIndependent);
+  const std::shared_ptr<FileIo> io = inode->io();
+  const bool at_home = io && &io->slot() == &slot;
+  if (at_home) {
+    const Status live = co_await io->live(nullptr, op.cancel.get());
+    if (!live) co_return fail(live.error());
+  }
+  auto send = [this, root, at_home, &io, &path, &token](sftp::Client& client) {
+    // Of an open file behind what has been written to it.
+    const bool behind = at_home && io->is_live();
+    if (behind) io->send_gathered();
+    const sftp::Queue queue = behind ? io->queue() : sftp::Queue::kMetadata;
+    token = shared_.token(behind ? Ordering::kBehindChanges : Ordering::kIndependent);
     // The mounted directory itself may be a link on the server.
-    return root ? client.stat(*path) : client.lstat(*path);
+    return root ? client.stat(*path, queue) : client.lstat(*path, queue);
   };
   const Result<sftp::Attrs> attrs = co_await ask<sftp::Attrs>(slot, op.cancel.get(), send);
   if (!attrs) {

@@ -46,6 +46,7 @@ Outcome<EntryReply> Filesystem::created(SessionSlot& slot, OperationContext& op,
   }
   made.parent->names_changed();
   sftp::Attrs attrs = *made.attrs;
+  bool certain = true;
   const bool masked = made.mode && attrs.has(sftp::kAttrPermissions) &&
                       (attrs.permissions & kMaskableBits) != (*made.mode & kMaskableBits);
   if (masked) {
@@ -57,8 +58,10 @@ Outcome<EntryReply> Filesystem::created(SessionSlot& slot, OperationContext& op,
     if (fixed) {
       attrs.permissions = (attrs.permissions & ~kPermissionBits) | wanted.permissions;
     }
+    certain = fixed || was_refused(fixed);
   }
   const InodeRef inode = enter_new(made.parent, made.name, attrs, made.token);
+  if (!certain) inode->expire();
   co_return entry_reply(inode);
 }
 
