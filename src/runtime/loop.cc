@@ -80,7 +80,8 @@ bool Loop::run_ready() {
   bool any = false;
   while (true) {
     const bool worked = turn();
-    const bool polled = poll(0);
+    // Simulations have no descriptors, and a system call would cost them more than a turn.
+    const bool polled = !registrations_.empty() && poll(0);
     if (!worked && !polled) return any;
     any = true;
   }
