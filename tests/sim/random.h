@@ -6,7 +6,10 @@
 // Limits:    good enough for schedules, not for anything else.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
+#include <string>
 
 namespace sftpfs::sim {
 
@@ -25,6 +28,12 @@ class Random {
     return least + below(most - least + 1);
   }
   bool one_in(std::uint64_t n) { return below(n) == 0; }
+  void fill(std::string& bytes) {
+    for (std::size_t at = 0; at < bytes.size(); at += sizeof(std::uint64_t)) {
+      const std::uint64_t word = next();
+      std::memcpy(bytes.data() + at, &word, std::min(sizeof(word), bytes.size() - at));
+    }
+  }
 
  private:
   std::uint64_t state_;

@@ -100,8 +100,6 @@ App::Verdict App::judge(const std::string& what, int error, int expected, const 
                        error == 0 ? std::string("ok") : std::string(::strerrorname_np(error)));
   }
   if (error == EINTR && wait.interrupted()) return Verdict::kInterrupted;
-  // The question why it was refused may have been interrupted, too.
-  if (error != 0 && expected != 0 && wait.interrupted()) return Verdict::kRefused;
   if (error != expected) {
     fail(fmt::format("{}: {} ({}), expected {} ({})", what, error,
                      error == 0 ? "ok" : ::strerrorname_np(error), expected,
@@ -114,9 +112,18 @@ bool App::may_be_stale(const Descriptor& descriptor) const {
   return descriptor.node->names == 0 && world_.network().losses() > descriptor.losses_at_open;
 }
 
+// Whether bytes may have been lost with another descriptor of the removed file.
+bool App::in_doubt(const Descriptor& descriptor) const {
+  return descriptor.node->uncertain ||
+         (may_be_stale(descriptor) && descriptor.node->open_writers > 0);
+}
+
 App::Verdict App::judge(const std::string& what, int error, int expected, const Wait& wait,
                         const Descriptor& descriptor) {
-  if (error == ESTALE && may_be_stale(descriptor)) expected = ESTALE;
+  if (error == ESTALE && may_be_stale(descriptor)) {
+    expected = ESTALE;
+    descriptor.node->uncertain = true;
+  }
   return judge(what, error, expected, wait);
 }
 

@@ -48,7 +48,7 @@ class App {
     bool readable = false;
     bool writable = false;
     bool append = false;
-    unsigned losses_at_open = 0;  // of connections
+    unsigned losses_at_open = 0;  // of connections, before it was opened
   };
   struct Place {
     RefPtr directory;
@@ -67,6 +67,7 @@ class App {
   Verdict judge(const std::string& what, int error, int expected, const Wait& wait,
                 const Descriptor& descriptor);
   bool may_be_stale(const Descriptor& descriptor) const;
+  bool in_doubt(const Descriptor& descriptor) const;
   runtime::Task<void> step();
   runtime::Task<void> close_all();
   // Ends when nothing that was sent before can be executed any more.
@@ -106,6 +107,8 @@ class App {
   static int rename_error(const Place& source, const Place& target, bool replace);
   void made(const Place& place, RefType type, std::uint32_t mode, const std::string& target,
             const Result<fs::EntryReply>& reply);
+  void made_but_interrupted(const Place& place, RefType type, std::uint32_t mode,
+                            const fs::EntryReply& reply);
   void made_or_not(const Place& place, RefType type, const std::string& target);
 
   // workload_files.cc
@@ -123,7 +126,7 @@ class App {
   runtime::Task<void> change_node(Place place, fs::SetAttr change, std::uint64_t handle);
   // After an interruption: the content is `before` or `after`; both may be the same.
   runtime::Task<void> find_out(RefPtr node, std::string before, std::string after);
-  void add_descriptor(std::uint64_t handle, const RefPtr& node, int flags);
+  void add_descriptor(std::uint64_t handle, const RefPtr& node, int flags, unsigned losses);
 
   World& world_;
   fs::Filesystem& fs_;

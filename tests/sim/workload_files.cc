@@ -36,7 +36,7 @@ void put(std::string& content, std::uint64_t offset, const std::string& data) {
 
 // --- Opening ------------------------------------------------------------------------------------
 
-void App::add_descriptor(std::uint64_t handle, const RefPtr& node, int flags) {
+void App::add_descriptor(std::uint64_t handle, const RefPtr& node, int flags, unsigned losses) {
   const int mode = flags & O_ACCMODE;
   Descriptor descriptor;
   descriptor.handle = handle;
@@ -44,7 +44,7 @@ void App::add_descriptor(std::uint64_t handle, const RefPtr& node, int flags) {
   descriptor.readable = mode != O_WRONLY;
   descriptor.writable = mode != O_RDONLY;
   descriptor.append = (flags & O_APPEND) != 0;
-  descriptor.losses_at_open = world_.network().losses();
+  descriptor.losses_at_open = losses;
   ++node->opens;
   if (descriptor.writable) ++node->open_writers;
   descriptors_.push_back(std::move(descriptor));
@@ -77,6 +77,7 @@ runtime::Task<void> App::open() {
 runtime::Task<void> App::open_existing(Place place, int flags) {
   const RefPtr node = place.node;
   const bool truncate = (flags & O_TRUNC) != 0;
+  const unsigned losses = world_.network().losses();
   ++node->opens;  // it keeps its inode meanwhile
   Wait wait(*this, true);
   const Result<fs::OpenReply> reply = co_await fs_.open(wait.op, node->ino, flags);
@@ -91,7 +92,7 @@ runtime::Task<void> App::open_existing(Place place, int flags) {
       node->content.clear();
       node->mtime_set = false;
     }
-    add_descriptor(reply->handle, node, flags);
+    add_descriptor(reply->handle, node, flags, losses);
   } else if (verdict == Verdict::kInterrupted && truncate) {
     node->mtime_set = false;
     std::string emptied;
@@ -101,6 +102,7 @@ runtime::Task<void> App::open_existing(Place place, int flags) {
 
 runtime::Task<void> App::create(Place place, int flags) {
   const std::uint32_t mode = 0600U | static_cast<std::uint32_t>(below(0100));
+  const unsigned losses = world_.network().losses();
   Wait wait(*this, true);
   const Result<fs::CreateReply> reply =
       co_await fs_.create(wait.op, place.directory->ino, place.name, mode, flags);
@@ -110,12 +112,14 @@ runtime::Task<void> App::create(Place place, int flags) {
     co_await settle();
     made_or_not(place, RefType::kFile, {});
   } else if (verdict == Verdict::kDone) {
-    const bool unsure = wait.interrupted();
-    if (unsure) {
+    if (wait.interrupted()) {
       co_await settle();
+      made_but_interrupted(place, RefType::kFile, mode, reply->entry);
+    } else {
+      made(place, RefType::kFile, mode, {}, reply->entry);
     }
-    made(place, RefType::kFile, unsure ? reply->entry.attr.mode & 07777U : mode, {}, reply->entry);
-    add_descriptor(reply->open.handle, place.directory->child(place.name), flags);
+    if (world_.failed()) co_return;
+    add_descriptor(reply->open.handle, place.directory->child(place.name), flags, losses);
   }
 }
 
@@ -132,7 +136,7 @@ runtime::Task<void> App::write() {
     const Result<fs::AttrReply> reply = co_await fs_.getattr(wait.op, node->ino);
     const Verdict verdict =
         judge("getattr to append", errno_of(reply, Attempt::kLookup), 0, wait, descriptor);
-    if (verdict != Verdict::kDone || node->uncertain) co_return;
+    if (verdict != Verdict::kDone || in_doubt(descriptor)) co_return;
     check_attr("file to append to", reply->attr, *node, nullptr);
     offset = reply->attr.size;
     if (offset > kFileBytesMax) co_return;
@@ -142,10 +146,7 @@ runtime::Task<void> App::write() {
   }
   for (std::uint64_t pieces = one_in(3) ? 1 + below(4) : 1; pieces > 0; --pieces) {
     std::string data(1 + below(one_in(3) ? 3000 : 200), '\0');
-    for (std::size_t at = 0; at < data.size(); at += 8) {
-      const std::uint64_t bits = random_.next();
-      std::memcpy(data.data() + at, &bits, std::min<std::size_t>(8, data.size() - at));
-    }
+    random_.fill(data);
     const std::size_t size = data.size();
     const bool written = co_await write_at(descriptor, offset, std::move(data));
     if (!written) co_return;
@@ -187,7 +188,7 @@ runtime::Task<void> App::read_from(Descriptor descriptor, std::uint64_t offset, 
   const Result<fs::ReadReply> reply = co_await fs_.read(wait.op, descriptor.handle, offset, size);
   const std::string what = fmt::format("read of {} bytes at {}", size, offset);
   const Verdict verdict = judge(what, errno_of(reply, Attempt::kRead), 0, wait, descriptor);
-  if (verdict != Verdict::kDone || descriptor.node->uncertain) co_return;
+  if (verdict != Verdict::kDone || in_doubt(descriptor)) co_return;
   const std::string& content = descriptor.node->content;
   const std::size_t from = std::min(static_cast<std::size_t>(offset), content.size());
   const std::size_t expected = std::min(size, content.size() - from);
@@ -210,7 +211,8 @@ runtime::Task<void> App::fstat() {
   Wait wait(*this, true);
   const Result<fs::AttrReply> reply = co_await fs_.getattr(wait.op, descriptor.node->ino);
   const Verdict verdict = judge("fstat", errno_of(reply, Attempt::kLookup), 0, wait, descriptor);
-  if (verdict == Verdict::kDone) check_attr("open file", reply->attr, *descriptor.node, nullptr);
+  if (verdict != Verdict::kDone || in_doubt(descriptor)) co_return;
+  check_attr("open file", reply->attr, *descriptor.node, nullptr);
 }
 
 runtime::Task<void> App::sync(bool to_disk) {

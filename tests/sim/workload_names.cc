@@ -23,6 +23,18 @@ void App::made(const Place& place, RefType type, std::uint32_t mode, const std::
   entered(*place.directory, place.name, *reply);
 }
 
+// It was made, but the server's umask may have kept the mode from being what was wanted.
+void App::made_but_interrupted(const Place& place, RefType type, std::uint32_t mode,
+                               const fs::EntryReply& reply) {
+  const ModelRef there = on_server(*place.directory, place.name);
+  world_.looked_up(reply.ino);
+  if (!there) return fail(place.name + " was made, but is not there");
+  const std::uint32_t masked = mode & ~world_.server().config().umask;
+  const std::uint32_t found = there->mode & 07777U;
+  if (found != mode && found != masked) fail(place.name + " was made with another mode");
+  world_.reference().add(*place.directory, place.name, type, found)->ino = reply.ino;
+}
+
 // Nobody has said whether it was made.
 void App::made_or_not(const Place& place, RefType type, const std::string& target) {
   const ModelRef there = on_server(*place.directory, place.name);
@@ -53,12 +65,11 @@ runtime::Task<void> App::mkdir() {
     if (verdict == Verdict::kInterrupted) {
       co_await settle();
       made_or_not(place, RefType::kDirectory, {});
+    } else if (verdict == Verdict::kDone && wait.interrupted()) {
+      co_await settle();
+      made_but_interrupted(place, RefType::kDirectory, mode, *reply);
     } else if (verdict == Verdict::kDone) {
-      const bool unsure = wait.interrupted();
-      if (unsure) {
-        co_await settle();
-      }
-      made(place, RefType::kDirectory, unsure ? reply->attr.mode & 07777U : mode, {}, reply);
+      made(place, RefType::kDirectory, mode, {}, reply);
     }
   }
   place.directory->lock.release();

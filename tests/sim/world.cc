@@ -35,11 +35,10 @@ fs::Options options_of(const Scenario& scenario, Random random) {
 ServerConfig server_config_of(const Scenario& scenario, Random random) {
   ServerConfig config;
   constexpr std::uint32_t kUmasks[] = {022, 0, 077};
-  // Interrupted between making and chmod, a new object shows the mode that the umask has left.
+  // Between making and chmod nobody is interrupted: the mode shown then is not certain.
   config.umask = scenario.interrupts ? 0 : kUmasks[random.below(3)];
   constexpr std::size_t kTransfers[] = {32768, 2048, 261120};
   config.transfer_bytes_max = kTransfers[random.below(3)];
-  // At least one beside "." and "..": alone they would confuse the window of READDIRs.
   config.names_per_readdir = random.one_in(2) ? 100 : random.between(3, 6);
   config.fsync = !random.one_in(8);
   return config;
@@ -138,7 +137,7 @@ void World::furnish() {
     read_only_names_.push_back("r" + std::to_string(i));
     const RefPtr file = reference_.add(*common_, read_only_names_.back(), RefType::kFile, 0644);
     file->content.resize(random_.between(0, 20'000));
-    for (char& byte : file->content) byte = static_cast<char>(random_.next());
+    random_.fill(file->content);
     ModelTree::OpenHow how;
     how.write = how.create = true;
     ModelRef node;
