@@ -51,6 +51,12 @@ std::unique_ptr<ssh::CtrAcceleration> accelerate(const Config& config) {
 Outcome serve_mount(const Config& config, const Mountpoint& mountpoint,
                     const ssh::Options& ssh_options, const fs::Options& fs_options,
                     TerminalPrompter& prompter, Readiness& readiness) {
+  // Read by the process that keeps it: locked memory is not inherited through a fork.
+  if (config.password_stdin) {
+    Result<ssh::Secret> password = read_password_line(STDIN_FILENO);
+    if (!password) return Outcome{ExitCode::kUsage, password.error().describe()};
+    prompter.set_password(std::move(*password));
+  }
   const Status library = ssh::libssh2_start();
   if (!library) return Outcome{ExitCode::kSystem, library.error().describe()};
   std::unique_ptr<ssh::CtrAcceleration> acceleration = accelerate(config);
@@ -82,11 +88,6 @@ int mount_now(const Config& config) {
   if (config.fake) return static_cast<int>(ExitCode::kOk);
 
   TerminalPrompter prompter;
-  if (config.password_stdin) {
-    Result<ssh::Secret> password = read_password_line(STDIN_FILENO);
-    if (!password) return complain(password.error(), ExitCode::kUsage);
-    prompter.set_password(std::move(*password));
-  }
   const LogSink sink = config.foreground ? LogSink::kStderr : LogSink::kSyslog;
   log_open(sink, config.debug ? LogLevel::kDebug : config.log_level, kIdent);
   const ExitCode code = run_daemon(config.foreground, kIdent, [&](Readiness& readiness) {

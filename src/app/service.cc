@@ -21,6 +21,7 @@ Service::Service(const Config& config, const fs::Options& fs_options,
       login_(std::make_shared<ssh::Login>()),
       control_(clock_),
       signals_(control_, [this](int signal) { on_signal(signal); }),
+      suspends_(control_, [this](Duration slept) { on_resume(slept); }),
       shared_(fs_options, clock_, std::make_shared<ssh::ThreadedConnector>(ssh_options, login_)),
       filesystem_(shared_) {}
 
@@ -40,12 +41,20 @@ Status Service::connect(ssh::Prompter& prompter) {
 }
 
 Outcome Service::serve(const std::string& mountpoint, Readiness& readiness) {
-  const Status watching = signals_.start();
+  const Status watching = watch();
   if (!watching) return Outcome{ExitCode::kSystem, watching.error().describe()};
   shared_.pool.start_threads();
   control_.post([this, &mountpoint, &readiness] { runtime::spawn(run(mountpoint, readiness)); });
   control_.run();
   return outcome_;
+}
+
+Status Service::watch() {
+  const Status signals = signals_.start();
+  if (!signals) return signals;
+  Result<UniqueFd> alarm = runtime::clock_change_alarm();
+  if (!alarm) return fail(alarm.error());
+  return suspends_.start(std::move(*alarm));
 }
 
 runtime::Task<void> Service::run(std::string mountpoint, Readiness& readiness) {
@@ -122,12 +131,11 @@ runtime::Task<Status> Service::adopt_and_start() {
 
 runtime::Task<Outcome> Service::finish() {
   Outcome outcome;
-  fs::OperationContext draining;
   runtime::Timer deadline(control_);
-  deadline.start_after(shared_.options.drain_timeout, [cancel = draining.cancel] {
+  deadline.start_after(shared_.options.drain_timeout, [cancel = draining_.cancel] {
     cancel->cancel(runtime::CancelReason::kTimedOut);
   });
-  const Status drained = co_await filesystem_.drain(draining);
+  const Status drained = co_await filesystem_.drain(draining_);
   if (!drained) {
     outcome.code = ExitCode::kMountFailure;
     outcome.message = "not all data reached the server: " + drained.error().describe();
@@ -144,9 +152,19 @@ void Service::on_signal(int signal) {
   }
   if (phase_ == Phase::kStarting) {
     starting_.cancel->cancel(runtime::CancelReason::kInterrupted);
+  } else if (stop_asked_) {
+    log_info("ending at once, without waiting for unsent data");
+    draining_.cancel->cancel(runtime::CancelReason::kInterrupted);
   }
+  stop_asked_ = true;
   ending_ = true;
   changed_.notify_all();
+}
+
+void Service::on_resume(Duration slept) {
+  log_info("the machine was asleep for {:.0f} s; asking the server for a sign of life",
+           std::chrono::duration<double>(slept).count());
+  shared_.pool.probe_sessions();
 }
 
 void Service::log_statistics() const {

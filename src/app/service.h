@@ -3,6 +3,7 @@
 //   connect() ─► serve(): adopt the stream, resolve the root ─► mount(2) ─► FUSE_INIT ─► ready
 //                  └─ failed, or a signal: the reason             ─► until a signal or umount
 //                                                                  ─► drain ─► unmount ─► end
+//                                                     (a further signal ends the draining) ─┘
 //
 // Ownership: the wiring (mount_run.cc) makes one on the stack of the thread that lives longest.
 // Threads:   its own control loop runs on the calling thread; workers post to it.
@@ -20,6 +21,7 @@
 #include "fs/filesystem.h"
 #include "fs/fuse/mount.h"
 #include "runtime/loop.h"
+#include "runtime/suspend_watcher.h"
 #include "runtime/task.h"
 #include "runtime/wait_list.h"
 #include "ssh/login.h"
@@ -47,7 +49,9 @@ class Service {
   runtime::Task<Outcome> start(std::string mountpoint);
   runtime::Task<Status> adopt_and_start();
   runtime::Task<Outcome> finish();
+  Status watch();
   void on_signal(int signal);
+  void on_resume(Duration slept);
   void log_statistics() const;
 
   const Config& config_;
@@ -59,13 +63,16 @@ class Service {
   SignalMask mask_;  // before any thread
   runtime::Loop control_;
   SignalWatcher signals_;
+  runtime::SuspendWatcher suspends_;
   fs::OperationContext starting_;
+  fs::OperationContext draining_;
   fs::Shared shared_;
   fs::Filesystem filesystem_;
   std::unique_ptr<fuse::Mount> mount_;
   Phase phase_ = Phase::kStarting;
   bool serving_ = false;
   bool ending_ = false;
+  bool stop_asked_ = false;    // by a signal
   runtime::WaitList changed_;  // serving_ or ending_
   Outcome outcome_;
 };

@@ -141,6 +141,12 @@ void SessionPool::start_threads() {
   started_ = true;
 }
 
+void SessionPool::probe_sessions() {
+  for (const std::unique_ptr<SessionSlot>& slot : slots_) {
+    slot->loop().post([session = slot->session_] { session->probe(); });
+  }
+}
+
 void SessionPool::close_sessions() {
   if (!started_) return;
   // A session dies on its own loop, before the loop stops.

@@ -131,6 +131,8 @@ class SessionPool {
   SessionSlot& pick();
 
   void start_threads();
+  // After a suspend of the machine: Session::probe() of all. Any thread.
+  void probe_sessions();
   // Ends all sessions: whoever waits for one, or for an answer, gets an error at once.
   void close_sessions();
   // Ends the threads too; nothing may be under way any more.

@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -48,6 +49,10 @@ class ByteStream {
 
   // Whether sent bytes are still on this side; for draining before the end.
   virtual bool output_pending() const = 0;
+
+  // How many bytes of output have left this machine's reach for good: acknowledged by the peer's
+  // kernel, or taken by the child. Never decreases; always 0 where it cannot be told.
+  virtual std::uint64_t bytes_delivered() const { return 0; }
 
   // How much the receiver wants to have under way; a hint (libssh2: the channel's window).
   virtual void set_receive_window(std::size_t bytes) = 0;

@@ -7,7 +7,10 @@
 namespace sftpfs::sftp {
 
 Duration Backoff::next() {
-  const Duration base = std::exchange(base_, std::min(base_ * 2, longest_));
+  const bool eager = attempts_ < kEagerAttempts;
+  if (eager) ++attempts_;
+  const Duration longest = eager ? std::min(kEagerLongest, longest_) : longest_;
+  const Duration base = std::exchange(base_, std::min(base_ * 2, longest));
   std::uniform_int_distribution<Duration::rep> wait(base.count() / 2, base.count());
   return Duration(wait(random_));
 }

@@ -89,6 +89,7 @@ LinkEstimate Client::link() const { return engine_->link(); }
 const std::string& Client::description() const { return engine_->description(); }
 TimePoint Client::last_heard() const { return engine_->last_heard(); }
 bool Client::output_pending() const { return engine_->output_pending(); }
+std::uint64_t Client::bytes_delivered() const { return engine_->bytes_delivered(); }
 void Client::set_receive_window(std::size_t bytes) { engine_->set_receive_window(bytes); }
 Call<void> Client::drained() { return engine_->drained(); }
 

@@ -73,6 +73,8 @@ class Client {
   // When the server was last heard; for liveness.
   TimePoint last_heard() const;
   bool output_pending() const;
+  // Of the output, what the network has taken (ByteStream::bytes_delivered).
+  std::uint64_t bytes_delivered() const;
   void set_receive_window(std::size_t bytes);
   // Ends when no request is in flight any more.
   Call<void> drained();

@@ -217,6 +217,8 @@ void Engine::stream_ended(const Error& why) {
   if (framer_.version_seen()) return die(why, true);
   const std::string text = framer_.unparsed_text();
   const std::string cause = why.describe();
+  // A refused key or password says all there is to say.
+  if (text.empty() && !why.is(ErrorCode::kConnectionLost)) return die(why, true);
   if (text.empty()) {
     return die(Error(why.code(), fmt::format("the connection ended before SFTP began ({}); is the "
                                              "sftp subsystem enabled on the server?",

@@ -77,6 +77,7 @@ class Engine final : public runtime::ByteStreamEvents,
   const std::string& description() const { return description_; }
   TimePoint last_heard() const { return last_heard_; }
   bool output_pending() const;
+  std::uint64_t bytes_delivered() const { return stream_ ? stream_->bytes_delivered() : 0; }
   void set_receive_window(std::size_t bytes);
   Call<void> drained();
 

@@ -10,11 +10,13 @@
 //    |   nobody wants it    +----------------------------------+
 //    +----------------------------------------+      lost
 //
+//   probe() goes from backing off straight to connecting, and begins a new attempt in connecting.
 //   close() leads from anywhere to closed, the end.
 #include "sftp/session.h"
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -94,7 +96,7 @@ void Session::enter(SessionState state) {
 // --- Connecting ---------------------------------------------------------------------------------
 
 void Session::connect() {
-  if (logged_failure_.empty()) log_info("{}: connecting", options_.label);
+  log_debug("{}: connecting", options_.label);
   attempt_ = runtime::Cancel::create();
   enter(SessionState::kConnecting);
   runtime::spawn(attempt(shared_from_this(), attempt_));
@@ -133,8 +135,8 @@ void Session::become_ready(std::unique_ptr<Client> client) {
   ++epoch_;
   ready_since_ = loop_.now();
   last_error_.reset();
-  logged_failure_.clear();
-  log_info("{}: connected to {}", options_.label, client_->description());
+  logged_.clear();
+  log_ready();
   const std::weak_ptr<Session> weak = weak_from_this();
   client_->on_death([weak, epoch = epoch_] {
     const std::shared_ptr<Session> self = weak.lock();
@@ -154,6 +156,31 @@ void Session::become_ready(std::unique_ptr<Client> client) {
   waiters_.notify_all();
 }
 
+void Session::log_ready() {
+  if (epoch_ == 1) return log_info("{}: connected to {}", options_.label, client_->description());
+  log_info("{}: connected again to {} after {:.1f} s", options_.label, client_->description(),
+           seconds(loop_.now() - outage_since_));
+}
+
+void Session::probe() {
+  switch (state_) {
+    case SessionState::kReady: return liveness_->probe();
+    case SessionState::kConnecting:
+      // Begun before the suspend, it may wait for one who has long gone.
+      abandon_attempt(runtime::CancelReason::kTimedOut);
+      break;
+    case SessionState::kBackingOff: retry_.cancel(); break;
+    case SessionState::kIdle:
+    case SessionState::kClosed: return;
+  }
+  backoff_.reset();
+  connect();
+}
+
+void Session::abandon_attempt(runtime::CancelReason reason) {
+  if (attempt_) std::exchange(attempt_, nullptr)->cancel(reason);
+}
+
 // --- Losing -------------------------------------------------------------------------------------
 
 void Session::lost(const Error& why) {
@@ -161,12 +188,13 @@ void Session::lost(const Error& why) {
   liveness_.reset();
   client_.reset();
   last_error_ = why;
+  outage_since_ = loop_.now();
+  log_info("{}: connection lost after {:.1f} s: {}", options_.label, seconds(lived),
+           why.describe());
   // On the way out there is nothing to connect for.
   if (closing_) return close();
-  if (lived < options_.stable_after) return back_off(why);
+  if (lived < options_.stable_after) return wait_and_retry(backoff_.next());
   backoff_.reset();
-  log_info("{}: connection lost after {:.0f} s: {}", options_.label, seconds(lived),
-           why.describe());
   connect();
 }
 
@@ -174,6 +202,10 @@ void Session::back_off(const Error& why) {
   const Duration wait = backoff_.next();
   last_error_ = why;
   log_failure(why, wait);
+  wait_and_retry(wait);
+}
+
+void Session::wait_and_retry(Duration wait) {
   retry_.start_after(wait, [this] { backed_off(); });
   enter(SessionState::kBackingOff);
 }
@@ -184,15 +216,17 @@ void Session::backed_off() {
 }
 
 void Session::log_failure(const Error& why, Duration wait) {
-  const std::string text = why.describe();
-  if (text == logged_failure_) {
+  const bool user = needs_the_user(why);
+  const ErrorCode kind = user ? why.code() : ErrorCode::kConnectionLost;
+  if (std::find(logged_.begin(), logged_.end(), kind) != logged_.end()) {
     log_debug("{}: no connection, next attempt in {:.1f} s: {}", options_.label, seconds(wait),
-              text);
+              why.describe());
     return;
   }
-  logged_failure_ = text;
-  const LogLevel level = needs_the_user(why) ? LogLevel::kError : LogLevel::kInfo;
-  log_at(level, "{}: no connection, trying again until there is one: {}", options_.label, text);
+  logged_.push_back(kind);
+  log_at(user ? LogLevel::kError : LogLevel::kInfo,
+         "{}: no connection, waiting and trying again until there is one: {}", options_.label,
+         why.describe());
 }
 
 // --- Ending -------------------------------------------------------------------------------------
@@ -202,9 +236,10 @@ void Session::close() {
   closing_ = true;
   retry_.cancel();
   liveness_.reset();
-  if (attempt_) std::exchange(attempt_, nullptr)->cancel(runtime::CancelReason::kShutdown);
+  abandon_attempt(runtime::CancelReason::kShutdown);
   if (client_) std::exchange(client_, nullptr)->kill(options_.label + " was closed");
-  log_info("{}: closed", options_.label);
+  log_at(state_ == SessionState::kIdle ? LogLevel::kDebug : LogLevel::kInfo, "{}: closed",
+         options_.label);
   enter(SessionState::kClosed);
   waiters_.notify_all();
 }

@@ -8,7 +8,10 @@
 // Limits:    an attempt ends within the connector's timeout plus `greeting_timeout`.
 //
 // It keeps trying for ever: even an error that will not heal by itself (a changed host key, a
-// refused password) may be healed by the user. Such an error is logged as one, once.
+// refused password) may be healed by the user.
+//
+// The log has one line for each transition: connected, lost and why, waiting and for what (at error
+// level where only the user can help), connected again and after how long. Attempts have none.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -77,6 +81,10 @@ class Session : public std::enable_shared_from_this<Session> {
   // Called on the loop after each transition; must not destroy the session.
   void on_state_change(std::function<void(SessionState)> callback);
 
+  // After a suspend of the machine: a connection has to prove itself at once, and who waits for
+  // the next attempt has it now.
+  void probe();
+
   // Ends everything now: open calls yield kConnectionLost, waiters kShutdown.
   void close();
   // Refuses new users, waits until every request is answered or `deadline` has come, and closes.
@@ -90,8 +98,11 @@ class Session : public std::enable_shared_from_this<Session> {
   void become_ready(std::unique_ptr<Client> client);
   void lost(const Error& why);
   void back_off(const Error& why);
+  void wait_and_retry(Duration wait);
   void backed_off();
   void enter(SessionState state);
+  void abandon_attempt(runtime::CancelReason reason);
+  void log_ready();
   void log_failure(const Error& why, Duration wait);
 
   runtime::Loop& loop_;
@@ -110,7 +121,8 @@ class Session : public std::enable_shared_from_this<Session> {
   TimePoint ready_since_{};
 
   std::optional<Error> last_error_;
-  std::string logged_failure_;  // of the outage under way, so that repeats stay quiet
+  TimePoint outage_since_{};
+  std::vector<ErrorCode> logged_;  // of the outage under way, so that repeats stay quiet
   std::function<void(SessionState)> on_state_change_;
 };
 

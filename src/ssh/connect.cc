@@ -20,13 +20,17 @@ namespace {
 
 using Stream = std::unique_ptr<runtime::ByteStream>;
 
-Result<Stream> connect_child(const Options& options, Prompter* prompter) {
+Result<Stream> connect_child(const Options& options, const Login& login, Prompter* prompter) {
   const bool may_prompt = prompter != nullptr && prompter->available();
-  Result<std::vector<std::string>> argv = ssh_command_line(options, may_prompt);
+  Result<std::vector<std::string>> argv =
+      ssh_command_line(options, may_prompt, *login.child_host_key());
   if (!argv) return fail(argv.error());
   const std::string peer =
       options.user.empty() ? options.host : fmt::format("{}@{}", options.user, options.host);
-  Result<std::unique_ptr<ProcessStream>> stream = ProcessStream::spawn(*argv, peer, "ssh");
+  Result<std::unique_ptr<ProcessStream>> stream = ProcessStream::spawn(
+      *argv, peer, "ssh", [host_key = login.child_host_key()](std::string_view line) {
+        return host_key->take_report(line);
+      });
   if (!stream) return fail(stream.error());
   return Stream(std::move(*stream));
 }
@@ -98,7 +102,7 @@ Result<Stream> connect_libssh2(const Options& options, Login& login, Prompter* p
 
 Result<Stream> connect(const Options& options, Login& login, Prompter* prompter,
                        const Interrupt* interrupt) {
-  if (options.transport == Transport::kSsh) return connect_child(options, prompter);
+  if (options.transport == Transport::kSsh) return connect_child(options, login, prompter);
   return connect_libssh2(options, login, prompter, interrupt);
 }
 

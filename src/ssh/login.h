@@ -2,7 +2,7 @@
 // the decrypted keys. With it a clone is made without asking anybody anything.
 //
 // Ownership: shared by the mount and its connector; secrets are wiped with it.
-// Threads:   one attempt to connect at a time; can_clone() by any thread.
+// Threads:   one attempt to connect at a time; can_clone() and child_host_key() by any thread.
 // Limits:    lives in memory only.
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 
+#include "ssh/child_host_key.h"
 #include "ssh/host_key.h"
 #include "ssh/private_key.h"
 #include "ssh/secret.h"
@@ -25,6 +26,9 @@ class Login {
   const std::string& pinned_host_key() const { return pinned_host_key_; }
   HostKeyTrust trust() const { return trust_; }
   void pin_host_key(const std::string& blob, HostKeyTrust trust);
+
+  // The same for the ssh(1) transport; any thread.
+  const std::shared_ptr<ChildHostKey>& child_host_key() const { return child_host_key_; }
 
   // Null when none was needed so far.
   const Secret* password() const { return password_ ? &*password_ : nullptr; }
@@ -43,6 +47,7 @@ class Login {
   void set_once_only() { can_clone_.store(false, std::memory_order_relaxed); }
 
  private:
+  const std::shared_ptr<ChildHostKey> child_host_key_ = std::make_shared<ChildHostKey>();
   std::string pinned_host_key_;
   HostKeyTrust trust_ = HostKeyTrust::kFull;
   std::optional<Secret> password_;

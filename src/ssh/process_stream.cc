@@ -18,12 +18,12 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "ssh/ssh_complaint.h"
 
 namespace sftpfs::ssh {
 namespace {
 
 constexpr std::size_t kTailBytesMax = 4096;
-constexpr std::size_t kLinesInError = 2;
 
 std::size_t total_size(std::span<const iovec> pieces) {
   std::size_t total = 0;
@@ -77,43 +77,42 @@ void ProcessStream::Errors::take(std::string_view text) {
       line_.push_back(c);
       continue;
     }
-    log_debug("{}: {}", peer_, line_);
-    if (!is_chatter(line_)) tail_ += line_ + "\n";
-    if (tail_.size() > kTailBytesMax) tail_.erase(0, tail_.size() - kTailBytesMax);
-    line_.clear();
+    end_line();
   }
 }
 
-std::string ProcessStream::Errors::summary() const {
-  std::string_view rest = tail_;
-  if (rest.ends_with('\n')) rest.remove_suffix(1);
-  std::string joined(is_chatter(line_) ? "" : line_);
-  for (std::size_t i = 0; i < kLinesInError && !rest.empty(); ++i) {
-    const std::size_t at = rest.rfind('\n');
-    const std::string_view line = at == std::string_view::npos ? rest : rest.substr(at + 1);
-    joined = joined.empty() ? std::string(line) : fmt::format("{}; {}", line, joined);
-    rest = rest.substr(0, at == std::string_view::npos ? 0 : at);
+void ProcessStream::Errors::end_line() {
+  if (!line_watch_ || !line_watch_(line_)) {
+    log_debug("{}: {}", peer_, line_);
+    if (!is_chatter(line_)) tail_ += line_ + "\n";
+    if (tail_.size() > kTailBytesMax) tail_.erase(0, tail_.size() - kTailBytesMax);
   }
-  return joined;
+  line_.clear();
+}
+
+std::string ProcessStream::Errors::tail() const {
+  return is_chatter(line_) ? tail_ : tail_ + line_;
 }
 
 Result<std::unique_ptr<ProcessStream>> ProcessStream::spawn(const std::vector<std::string>& argv,
                                                             const std::string& peer,
-                                                            const std::string& kind) {
+                                                            const std::string& kind,
+                                                            LineWatch line_watch) {
   if (argv.empty()) return fail(ErrorCode::kInvalid, "no command to start");
   Result<Child::Started> started = Child::start(argv);
   if (!started) return fail(started.error());
-  return std::unique_ptr<ProcessStream>(new ProcessStream(std::move(*started), peer, kind));
+  return std::unique_ptr<ProcessStream>(
+      new ProcessStream(std::move(*started), peer, kind, std::move(line_watch)));
 }
 
 ProcessStream::ProcessStream(Child::Started started, const std::string& peer,
-                             const std::string& kind)
+                             const std::string& kind, LineWatch line_watch)
     : child_(std::move(started.child)),
       socket_(std::move(started.socket)),
       peer_(peer),
       kind_(kind),
       description_(fmt::format("{} ({})", peer, kind)),
-      errors_(std::move(started.errors), peer_) {}
+      errors_(std::move(started.errors), peer_, std::move(line_watch)) {}
 
 ProcessStream::~ProcessStream() {
   // Out of the loop before the descriptor is closed.
@@ -188,6 +187,7 @@ Result<std::size_t> ProcessStream::write(std::span<const iovec> from) {
     return fail(*failure_);
   }
   const std::size_t count = sent < 0 ? 0 : static_cast<std::size_t>(sent);
+  bytes_sent_ += count;
   if (count < wanted) {
     writer_waits_ = true;
     update_interest();
@@ -200,21 +200,25 @@ bool ProcessStream::output_pending() const {
   return !failure_ && ::ioctl(socket_.get(), SIOCOUTQ, &unread) == 0 && unread > 0;
 }
 
+std::uint64_t ProcessStream::bytes_delivered() const {
+  int unread = 0;
+  if (failure_ || ::ioctl(socket_.get(), SIOCOUTQ, &unread) != 0) return bytes_delivered_;
+  // The kernel counts its own overhead too, so this is a lower bound that catches up.
+  const std::uint64_t waiting = static_cast<std::uint64_t>(std::max(unread, 0));
+  if (bytes_sent_ > waiting) bytes_delivered_ = std::max(bytes_delivered_, bytes_sent_ - waiting);
+  return bytes_delivered_;
+}
+
 // The child's last words are the reason; its status only where it said nothing.
 Error ProcessStream::ending(int socket_errno) {
   errors_.drain();
-  std::string why = errors_.summary();
-  if (why.empty()) {
-    const std::optional<std::string> status = child_.ending();
-    why = status ? fmt::format("{} ended with {}", kind_, *status)
-                 : fmt::format("{} ended the connection", kind_);
-    if (socket_errno != 0 && socket_errno != EPIPE && socket_errno != ECONNRESET) {
-      why += fmt::format(" ({})", std::strerror(socket_errno));
-    }
+  const std::optional<std::string> status = child_.ending();
+  std::string silent = status ? fmt::format("{} ended with {}", kind_, *status)
+                              : fmt::format("{} ended the connection", kind_);
+  if (socket_errno != 0 && socket_errno != EPIPE && socket_errno != ECONNRESET) {
+    silent += fmt::format(" ({})", std::strerror(socket_errno));
   }
-  // Some of ssh's complaints name the peer themselves.
-  const bool named = why.starts_with(peer_ + ": ");
-  return Error(ErrorCode::kConnectionLost, named ? why : fmt::format("{}: {}", peer_, why));
+  return ssh_complaint(peer_, errors_.tail(), silent);
 }
 
 void ProcessStream::fail_with(Error error) {

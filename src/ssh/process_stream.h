@@ -6,9 +6,11 @@
 //            last 4 KiB are kept: they are the text of the error when the stream ends.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/byte_stream.h"
@@ -20,16 +22,21 @@ namespace sftpfs::ssh {
 
 class ProcessStream final : public runtime::ByteStream, private runtime::IoHandler {
  public:
+  // Is shown each line of standard error; true: it was for us, and is no text of an error.
+  using LineWatch = std::function<bool(std::string_view line)>;
+
   // `peer` names the other end in messages ("user@host"), `kind` what is between ("ssh").
   static Result<std::unique_ptr<ProcessStream>> spawn(const std::vector<std::string>& argv,
                                                       const std::string& peer,
-                                                      const std::string& kind);
+                                                      const std::string& kind,
+                                                      LineWatch line_watch = {});
   ~ProcessStream() override;
 
   Status attach(runtime::Loop& loop, runtime::ByteStreamEvents& events) override;
   Result<std::size_t> read(std::span<const iovec> into) override;
   Result<std::size_t> write(std::span<const iovec> from) override;
   bool output_pending() const override;
+  std::uint64_t bytes_delivered() const override;
   void set_receive_window(std::size_t /*bytes*/) override {}  // ssh(1) sizes its own
   const std::string& description() const override { return description_; }
 
@@ -39,23 +46,27 @@ class ProcessStream final : public runtime::ByteStream, private runtime::IoHandl
   // Standard error, apart from the stream's own events.
   class Errors final : public runtime::IoHandler {
    public:
-    Errors(UniqueFd pipe, const std::string& peer) : pipe_(std::move(pipe)), peer_(peer) {}
+    Errors(UniqueFd pipe, const std::string& peer, LineWatch line_watch)
+        : pipe_(std::move(pipe)), peer_(peer), line_watch_(std::move(line_watch)) {}
     void attach(runtime::Loop& loop);
     void on_io(std::uint32_t events) override;
     void drain();
-    // The last lines, joined; empty when nothing was said.
-    std::string summary() const;
+    // The last lines, but for chatter.
+    std::string tail() const;
 
    private:
     void take(std::string_view text);
+    void end_line();
     UniqueFd pipe_;
     const std::string& peer_;
+    LineWatch line_watch_;
     std::string tail_;
     std::string line_;
     std::optional<FdWatch> watch_;
   };
 
-  ProcessStream(Child::Started started, const std::string& peer, const std::string& kind);
+  ProcessStream(Child::Started started, const std::string& peer, const std::string& kind,
+                LineWatch line_watch);
   void on_io(std::uint32_t events) override;
   void update_interest();
   Error ending(int socket_errno);
@@ -72,6 +83,8 @@ class ProcessStream final : public runtime::ByteStream, private runtime::IoHandl
   bool reader_stopped_ = false;  // it was told, and no read() has come back short since
   bool watched_in_ = true;
   bool writer_waits_ = false;
+  std::uint64_t bytes_sent_ = 0;
+  mutable std::uint64_t bytes_delivered_ = 0;
   std::optional<Error> failure_;  // final
 };
 

@@ -96,7 +96,8 @@ std::vector<std::string> split_command(const std::string& command) {
   return words;
 }
 
-Result<std::vector<std::string>> ssh_command_line(const Options& options, bool may_prompt) {
+Result<std::vector<std::string>> ssh_command_line(const Options& options, bool may_prompt,
+                                                  const ChildHostKey& host_key) {
   if (Status status = check_host_and_user(options); !status) return fail(status.error());
   std::vector<std::string> words = split_command(options.ssh_command);
   if (words.empty()) return fail(ErrorCode::kInvalid, "ssh_command is empty");
@@ -106,6 +107,7 @@ Result<std::vector<std::string>> ssh_command_line(const Options& options, bool m
   line.option("ClearAllForwardings", "yes");
   line.option("PermitLocalCommand", "no");
   if (options.batch_mode || !may_prompt) line.option("BatchMode", "yes");
+  for (const auto& [name, value] : host_key.child_options(options)) line.option(name, value);
   for (const auto& [name, value] : options.ssh_options) line.option(name, value);
   if (!options.ssh_config_file.empty()) {
     line.add("-F");

@@ -27,4 +27,7 @@ Result<TcpConnection> tcp_connect(const std::string& host, std::uint16_t port, i
                                   std::chrono::milliseconds unacknowledged_max,
                                   const Patience& patience);
 
+// How much of what was sent the peer's kernel has acknowledged; 0 where ours does not say.
+std::uint64_t tcp_bytes_acknowledged(int fd);
+
 }  // namespace sftpfs::ssh

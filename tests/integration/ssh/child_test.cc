@@ -45,7 +45,7 @@ TEST(ChildStream, TheLastWordsOfTheChildAreTheError) {
   const Conversation talk = say_hello(
       spawn({"sh", "-c", "echo 'debug1: chatter' >&2; echo 'Host key verification failed.' >&2"}));
   ASSERT_TRUE(talk.error);
-  EXPECT_TRUE(talk.error->is(ErrorCode::kConnectionLost));
+  EXPECT_TRUE(talk.error->is(ErrorCode::kHostKey));
   EXPECT_EQ(talk.error->message(), "me@test: Host key verification failed.");
 }
 

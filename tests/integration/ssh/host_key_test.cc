@@ -74,6 +74,28 @@ TEST_P(HostKeys, AChangedKeyIsRefusedAndSaysSo) {
   EXPECT_THAT(server_.log(), Not(HasSubstr("Accepted publickey")));
 }
 
+TEST_P(HostKeys, AnotherKeyAfterAReconnectionIsRefusedUntilTheOldOneIsBack) {
+  // The most careless of settings: nothing is recorded, and everything is taken.
+  options_.host_key_policy = HostKeyPolicy::kNo;
+  options_.user_known_hosts_files = {"/dev/null"};
+  EXPECT_EQ(failure().code(), ErrorCode::kBusy);
+  const std::string old_key = slurp(server_.host_key());
+  server_.kill_all();
+  std::ofstream(server_.host_key()) << slurp(server_.make_key("other"));
+  server_.start_again();
+  const Error error = failure();
+  EXPECT_TRUE(error.is(ErrorCode::kHostKey)) << error.describe();
+  EXPECT_THAT(error.message(), HasSubstr("host key"));
+  EXPECT_THAT(error.message(),
+              HasSubstr(ssh::fingerprint(ssh::read_public_key(server_.file("other")))));
+  EXPECT_THAT(error.message(), HasSubstr("unmount and mount again if you trust it"));
+  EXPECT_THAT(error.message(), Not(HasSubstr("subsystem")));
+  server_.kill_all();
+  std::ofstream(server_.host_key()) << old_key;
+  server_.start_again();
+  EXPECT_EQ(failure().code(), ErrorCode::kBusy);
+}
+
 class HostKeysLibssh2 : public testing::Test {};
 
 TEST_F(HostKeysLibssh2, TheMessageOfAChangeNamesKeysPlaceAndCure) {

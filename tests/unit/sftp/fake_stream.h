@@ -44,6 +44,8 @@ class FarEnd : public std::enable_shared_from_this<FarEnd> {
       post([](runtime::ByteStreamEvents& events) { events.on_writable(); });
     }
   }
+  // As a stream whose peer has gone: its buffers still take something.
+  void take_without_delivering() { delivers_ = false; }
   // Takes what the client has sent since the last time.
   std::string take_sent() { return std::exchange(sent_, {}); }
   std::size_t writes() const { return writes_; }
@@ -87,6 +89,7 @@ class FarEnd : public std::enable_shared_from_this<FarEnd> {
       sent_.append(static_cast<const char*>(part.iov_base), count);
       if (room_ != kUnlimited) room_ -= count;
       total += count;
+      if (delivers_) bytes_delivered_ += count;
       if (count < part.iov_len) {
         blocked_ = true;
         break;
@@ -103,6 +106,8 @@ class FarEnd : public std::enable_shared_from_this<FarEnd> {
   std::size_t piece_bytes_ = kUnlimited;
   std::size_t room_ = kUnlimited;
   std::size_t writes_ = 0;
+  std::uint64_t bytes_delivered_ = 0;
+  bool delivers_ = true;
   bool blocked_ = false;
   bool released_ = false;
   bool fails_attach_ = false;
@@ -125,7 +130,8 @@ class FakeStream final : public runtime::ByteStream {
   }
   Result<std::size_t> read(std::span<const iovec> into) override { return end_->read(into); }
   Result<std::size_t> write(std::span<const iovec> from) override { return end_->write(from); }
-  bool output_pending() const override { return end_->blocked_; }
+  bool output_pending() const override { return end_->blocked_ || !end_->delivers_; }
+  std::uint64_t bytes_delivered() const override { return end_->bytes_delivered_; }
   void set_receive_window(std::size_t) override {}
   const std::string& description() const override { return description_; }
 

@@ -19,7 +19,8 @@ Options basic() {
 }
 
 std::vector<std::string> words(const Options& options, bool may_prompt = true) {
-  Result<std::vector<std::string>> line = ssh_command_line(options, may_prompt);
+  Result<std::vector<std::string>> line =
+      ssh_command_line(options, may_prompt, ChildHostKey("word"));
   EXPECT_TRUE(line) << line.error().describe();
   return line ? *line : std::vector<std::string>();
 }
@@ -88,13 +89,13 @@ TEST(SshCommand, NoHostOrUserCanPassForAnOption) {
   for (const char* host : {"-oProxyCommand=evil", "", "a b", "a\nb", "-"}) {
     Options options = basic();
     options.host = host;
-    const auto line = ssh_command_line(options, true);
+    const auto line = ssh_command_line(options, true, ChildHostKey("word"));
     ASSERT_FALSE(line) << host;
     EXPECT_TRUE(line.error().is(ErrorCode::kInvalid));
   }
   Options options = basic();
   options.user = "-oProxyCommand=evil";
-  EXPECT_FALSE(ssh_command_line(options, true));
+  EXPECT_FALSE(ssh_command_line(options, true, ChildHostKey("word")));
 }
 
 TEST(SshCommand, AddressesLoseTheirBrackets) {
@@ -109,7 +110,7 @@ TEST(SshCommand, SplitsWordsAsSshfsDoes) {
   EXPECT_TRUE(split_command("  ").empty());
   Options options = basic();
   options.ssh_command = "";
-  EXPECT_FALSE(ssh_command_line(options, true));
+  EXPECT_FALSE(ssh_command_line(options, true, ChildHostKey("word")));
 }
 
 }  // namespace
