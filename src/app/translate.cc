@@ -150,6 +150,14 @@ fs::Options fs_options(const Config& config, unsigned cores) {
     out.ping_interval = std::chrono::seconds(*config.server_alive_interval_s);
   }
   if (config.server_alive_count_max) out.ping_count_max = *config.server_alive_count_max;
+  if (config.transport == Transport::kSsh) {
+    // The child has still to connect and log in when the stream is already there.
+    const ssh::Options usual;
+    const auto connecting = config.connect_timeout_s
+                                ? std::chrono::seconds(*config.connect_timeout_s)
+                                : usual.connect_timeout;
+    out.greeting_timeout += connecting;
+  }
   if (config.soft) out.operation_timeout = seconds(config.timeo_s);
   out.drain_timeout = config.umount_timeout;
   return out;

@@ -48,6 +48,8 @@ struct Options {
   // Liveness of a silent session.
   Duration ping_interval = std::chrono::seconds(15);
   unsigned ping_count_max = 3;
+  // How long a new stream may take until the server speaks SFTP on it.
+  Duration greeting_timeout = std::chrono::seconds(30);
   // How long unsent data may take to reach the server at unmount.
   Duration drain_timeout = std::chrono::seconds(30);
 };

@@ -19,6 +19,7 @@ sftp::SessionOptions session_options(const Options& options, unsigned index) {
   session.label = "session " + std::to_string(index);
   session.ping_interval = options.ping_interval;
   session.missed_pings_max = static_cast<int>(options.ping_count_max);
+  session.greeting_timeout = options.greeting_timeout;
   session.seed = index + 1;
   return session;
 }

@@ -10,8 +10,15 @@ namespace {
 constexpr int kMissedMin = 2;  // one to ask, one to be answered in
 // How often a silent server's output is looked at, so that its last movement is known well.
 constexpr int kLooksPerInterval = 4;
+// Longer ones are as good as none, and their sums must not overflow.
+constexpr Duration kLongest = std::chrono::hours(24 * 365);
 constexpr Duration kProbePatience = std::chrono::seconds(1);
 constexpr int kProbeRoundTrips = 4;
+
+Duration limit_of(Duration interval, int missed_max) {
+  const int times = std::max(missed_max, kMissedMin);
+  return interval > kLongest / times ? kLongest : interval * times;
+}
 
 }  // namespace
 
@@ -19,8 +26,8 @@ Liveness::Liveness(runtime::Loop& loop, Client& client, Duration interval, int m
                    std::function<void()> on_dead)
     : client_(client),
       loop_(loop),
-      interval_(interval),
-      limit_(interval * std::max(missed_max, kMissedMin)),
+      interval_(std::min(interval, kLongest)),
+      limit_(limit_of(interval, missed_max)),
       on_dead_(std::move(on_dead)),
       timer_(loop),
       life_(client.last_heard()) {

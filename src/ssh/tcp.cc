@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <deque>
 #include <optional>
@@ -53,7 +54,8 @@ void tune(int fd, std::chrono::milliseconds unacknowledged_max) {
   set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepIntervalSeconds);
   set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepCount);
   if (unacknowledged_max.count() > 0) {
-    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(unacknowledged_max.count()));
+    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+               static_cast<int>(std::min<std::int64_t>(unacknowledged_max.count(), INT_MAX)));
   }
 }
 

@@ -78,7 +78,7 @@ Result<std::unique_ptr<Mount>> Mount::create(fs::Filesystem& filesystem,
 Status Mount::mount(const std::string& mountpoint) {
   // libfuse prints the reason of a failure to standard error itself.
   if (fuse_session_mount(session_.get(), mountpoint.c_str()) != 0) {
-    return fail(ErrorCode::kSystem, "cannot mount on '" + mountpoint + "'");
+    return fail(ErrorCode::kUnsupported, "cannot mount on '" + mountpoint + "'");
   }
   mounted_ = true;
   filesystem_.shared().notifier = this;

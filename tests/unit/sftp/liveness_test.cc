@@ -32,6 +32,12 @@ class LivenessTest : public ClientFixture {
     clock.advance(time);
     run();
   }
+  void kinds_of_ages(std::pair<Duration, int> limits) {
+    liveness = std::make_unique<sftp::Liveness>(loop, *client, limits.first, limits.second,
+                                                [this] { ++deaths; });
+    for (int day = 0; day < 30; ++day) pass(std::chrono::hours(24));
+    EXPECT_EQ(deaths, 0);
+  }
   // In the steps of a loop that is never late.
   void pass_quietly(Duration time) {
     const TimePoint end = clock.now() + time;
@@ -83,6 +89,11 @@ TEST_F(LivenessTest, OneMissedPingLeavesTimeForItsAnswer) {
   EXPECT_EQ(deaths, 0);
   pass(milliseconds(1));
   EXPECT_EQ(deaths, 1);
+}
+
+TEST_F(LivenessTest, AnIntervalOfAgesNeverEnds) {
+  kinds_of_ages({std::chrono::seconds(0xffffffff), 1'000'000});
+  kinds_of_ages({seconds(15), 1'000'000'000});
 }
 
 TEST_F(LivenessTest, AnyByteIsASignOfLife) {

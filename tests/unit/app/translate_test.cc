@@ -1,0 +1,57 @@
+// What the user's words become below: how a dead server is noticed, and how long things may take.
+#include "app/translate.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "app/command_line.h"
+
+namespace sftpfs::app {
+namespace {
+
+using std::chrono::seconds;
+
+Config parsed(const char* options) {
+  const std::vector<const char*> words{"sftpfs", "joe@host:/data", "/mnt", "-o", options};
+  const Result<CommandLine> line = parse_command_line(words);
+  EXPECT_TRUE(line.has_value()) << (line ? "" : line.error().describe());
+  return line ? line->config : Config();
+}
+
+TEST(Translate, TheServersSignsOfLifeReachBothLayers) {
+  const Config config = parsed("ServerAliveInterval=7,ServerAliveCountMax=5");
+  const fs::Options fs = fs_options(config, 2);
+  EXPECT_EQ(fs.ping_interval, seconds(7));
+  EXPECT_EQ(fs.ping_count_max, 5U);
+  const Result<ssh::Options> ssh = ssh_options(config);
+  ASSERT_TRUE(ssh.has_value());
+  EXPECT_EQ(ssh->server_alive_interval, seconds(7));
+  EXPECT_EQ(ssh->server_alive_count_max, 5);
+}
+
+TEST(Translate, TheyAreAskedForUnlessSaidOtherwise) {
+  const fs::Options usual = fs_options(parsed("rw"), 2);
+  EXPECT_EQ(usual.ping_interval, seconds(15));
+  EXPECT_EQ(usual.ping_count_max, 3U);
+  // Never, for ssh(1); but a mount that waits for a dead server would never be whole again.
+  EXPECT_EQ(fs_options(parsed("ServerAliveInterval=0"), 2).ping_interval, seconds(15));
+}
+
+TEST(Translate, AChildIsGivenTheTimeToConnect) {
+  EXPECT_EQ(fs_options(parsed("ConnectTimeout=5"), 2).greeting_timeout, seconds(30));
+  EXPECT_EQ(fs_options(parsed("ConnectTimeout=5,transport=ssh"), 2).greeting_timeout, seconds(35));
+  EXPECT_EQ(fs_options(parsed("transport=ssh"), 2).greeting_timeout, seconds(60));
+}
+
+TEST(Translate, WaitingHasItsOwnWords) {
+  const fs::Options hard = fs_options(parsed("timeo=5"), 2);
+  EXPECT_FALSE(hard.operation_timeout.has_value());
+  EXPECT_EQ(hard.drain_timeout, seconds(30));
+  const fs::Options soft = fs_options(parsed("soft,timeo=5,umount_timeout=3"), 2);
+  EXPECT_EQ(soft.operation_timeout, Duration(seconds(5)));
+  EXPECT_EQ(soft.drain_timeout, seconds(3));
+}
+
+}  // namespace
+}  // namespace sftpfs::app
