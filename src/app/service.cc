@@ -14,6 +14,17 @@
 
 namespace sftpfs::app {
 
+namespace {
+
+// Why the draining ended, for the last line of the log.
+std::string reason(const Error& error) {
+  if (error.is(ErrorCode::kTimedOut)) return "umount_timeout is over";
+  if (error.is(ErrorCode::kCancelled)) return "a second signal ended the waiting";
+  return error.describe();
+}
+
+}  // namespace
+
 Service::Service(const Config& config, const fs::Options& fs_options,
                  const ssh::Options& ssh_options)
     : config_(config),
@@ -138,7 +149,7 @@ runtime::Task<Outcome> Service::finish() {
   const Status drained = co_await filesystem_.drain(draining_);
   if (!drained) {
     outcome.code = ExitCode::kMountFailure;
-    outcome.message = "not all data reached the server: " + drained.error().describe();
+    outcome.message = "not all data reached the server: " + reason(drained.error());
   }
   mount_->unmount();
   log_info("{} is unmounted", fsname_of(config_));
