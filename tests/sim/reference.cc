@@ -123,10 +123,11 @@ std::string Reference::difference(const RefNode& node, const ModelNode& truth,
     std::string found = difference(*entry.node, *there, path + "/" + entry.name);
     if (!found.empty()) return found;
   }
-  for (const auto& [name, unused] : truth.children) {
-    const bool known = std::any_of(node.entries.begin(), node.entries.end(),
-                                   [&](const RefEntry& entry) { return entry.name == name; });
-    if (!known) return fmt::format("{}/{} should not be on the server", path, name);
+  for (const auto& there : truth.children) {
+    const bool known =
+        std::any_of(node.entries.begin(), node.entries.end(),
+                    [&](const RefEntry& entry) { return entry.name == there.first; });
+    if (!known) return fmt::format("{}/{} should not be on the server", path, there.first);
   }
   return {};
 }

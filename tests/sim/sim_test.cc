@@ -94,6 +94,15 @@ void run_schedules(const Scenario& scenario, std::uint64_t count) {
              operations, faults, took, 1000 * took / static_cast<double>(done));
 }
 
+constexpr unsigned kEveryFault = (1U << kFaultKinds) - 1;
+
+Scenario with_faults(unsigned kinds) {
+  Scenario scenario;
+  scenario.fault_kinds = kinds;
+  scenario.faults_min = 5;
+  return scenario;
+}
+
 TEST(Simulation, WithoutFaultsEveryAnswerIsTheReferences) {
   Scenario scenario;
   run_schedules(scenario, 500);
@@ -109,9 +118,8 @@ TEST(Simulation, AnInterruptedOperationHasHappenedOrNot) {
 class SimulationOfOneFault : public ::testing::TestWithParam<FaultKind> {};
 
 TEST_P(SimulationOfOneFault, NobodyNoticesIt) {
-  Scenario scenario;
-  scenario.fault_kinds = 1U << static_cast<unsigned>(GetParam());
-  scenario.faults_min = 5;
+  Scenario scenario = with_faults(1U << static_cast<unsigned>(GetParam()));
+  scenario.read_only_files = false;
   run_schedules(scenario, 100);
 }
 
@@ -129,16 +137,16 @@ INSTANTIATE_TEST_SUITE_P(, SimulationOfOneFault,
                          name_of_fault);
 
 TEST(Simulation, NobodyNoticesFaultsOfEveryKind) {
-  Scenario scenario;
-  scenario.fault_kinds = (1U << kFaultKinds) - 1;
-  scenario.faults_min = 5;
+  Scenario scenario = with_faults(kEveryFault);
+  scenario.read_only_files = false;
   run_schedules(scenario, 500);
 }
 
+TEST(Simulation, FaultsLeaveReadOnlyFilesReadOnly) { run_schedules(with_faults(kEveryFault), 500); }
+
 TEST(Simulation, FaultsAndInterruptsTogetherLoseNothing) {
-  Scenario scenario;
-  scenario.fault_kinds = (1U << kFaultKinds) - 1;
-  scenario.faults_min = 5;
+  Scenario scenario = with_faults(kEveryFault);
+  scenario.read_only_files = false;
   scenario.interrupts = true;
   run_schedules(scenario, 500);
 }

@@ -101,7 +101,10 @@ runtime::Task<void> App::open_existing(Place place, int flags) {
 }
 
 runtime::Task<void> App::create(Place place, int flags) {
-  const std::uint32_t mode = 0600U | static_cast<std::uint32_t>(below(0100));
+  // Some are made read-only and written through the descriptor that made them, as git does.
+  const bool read_only = world_.scenario().read_only_files && one_in(8);
+  const std::uint32_t owner = read_only ? 0400U : 0600U;
+  const std::uint32_t mode = owner | static_cast<std::uint32_t>(below(0100));
   const unsigned losses = world_.network().losses();
   Wait wait(*this, true);
   const Result<fs::CreateReply> reply =
