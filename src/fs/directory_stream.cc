@@ -94,12 +94,11 @@ runtime::Task<Status> DirectoryStream::load_until(std::size_t count, runtime::Ca
       // Those asked for before may have been answered out of turn: a list in which every name was
       // filtered out is asked for again behind them.
       ending_ = true;
-      complete_ = window_.empty();
-      if (complete_) close();
-      continue;
     }
     window_size_ = std::min(2 * window_size_, kWindowMax);
     take(std::move(*names));
+    complete_ = ending_ && window_.empty();
+    if (complete_) close();
   }
   co_return Status();
 }

@@ -52,6 +52,22 @@ struct ContentSample {
   std::vector<std::byte> bytes;
 };
 
+class FileIo;
+
+// Keeps an inode at home in its session, and its names, also when nobody has it open any more.
+class IoShare {
+ public:
+  explicit IoShare(const std::shared_ptr<FileIo>& io);
+  IoShare(const IoShare&) = delete;
+  IoShare& operator=(const IoShare&) = delete;
+  ~IoShare();
+  const InodeRef& inode() const { return inode_; }
+
+ private:
+  InodeTable& inodes_;
+  const InodeRef inode_;
+};
+
 class FileIo final : public SessionUser, public std::enable_shared_from_this<FileIo> {
  public:
   FileIo(Shared& shared, SessionSlot& slot, InodeRef inode);
@@ -62,6 +78,7 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   runtime::Loop& home() const { return slot_.loop(); }
   SessionSlot& slot() const { return slot_; }
   const InodeRef& inode() const { return inode_; }
+  Shared& shared() const { return shared_; }
 
   // The connection ------------------------------------------------------------------------------
   // Waits until requests can be sent and, for a `file` (may be null), its handle is valid. Until
@@ -79,8 +96,18 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   template <class T, class Send>
   runtime::Task<Result<T>> ask_file(OpenFileRef file, runtime::Cancel* cancel, Send send);
   void session_ready() override;
-  // The content is about to change otherwise than by a write.
-  void forget_sample() { sample_.reset(); }
+  // The size is being changed otherwise than by a write; nothing can be told from it until the
+  // answer has come. A null `io` is left alone.
+  class Resizing {
+   public:
+    explicit Resizing(std::shared_ptr<FileIo> io);
+    Resizing(const Resizing&) = delete;
+    Resizing& operator=(const Resizing&) = delete;
+    ~Resizing();
+
+   private:
+    std::shared_ptr<FileIo> io_;
+  };
 
   // Reading -------------------------------------------------------------------------------------
   // Answers from the cache if every byte is there; false: ask read().
@@ -143,6 +170,10 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
 
   // Writing
   Status usable_for_writing(OpenFile& file);
+  // Reports the latched error, once for all that was accepted until now.
+  Status take_error(OpenFile& file);
+  static void latch(const Extent& extent, const Error& error);
+  bool overlaps_unacknowledged(std::uint64_t from, std::uint64_t to) const;
   void accept(const OpenFileRef& file, std::uint64_t offset, SharedBytes data);
   bool gather(const OpenFileRef& file, std::uint64_t offset, const SharedBytes& data);
   void send(OpenFileRef file, std::uint64_t offset, SharedBytes data, std::size_t pieces);
@@ -157,18 +188,25 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   std::size_t gather_bytes_max(const OpenFile& file) const;
 
   // Recovery
+  struct Reopened {
+    Reopened() = default;
+    sftp::Handle handle;
+    bool readable = true;
+  };
   void start_recovery();
   static runtime::Task<void> recover(std::shared_ptr<FileIo> self);
   // kConnectionLost: once more, with the next connection.
   runtime::Task<Status> reopen_all(ClientRef client);
   runtime::Task<Status> reopen(OpenFileRef file, ClientRef client);
-  runtime::Task<Result<sftp::Handle>> open_again(OpenFileRef file, std::string path,
-                                                 ClientRef client);
-  runtime::Task<Result<sftp::Handle>> open_despite_mode(OpenFileRef file, std::string path,
+  runtime::Task<Status> restore_mode(ClientRef client);
+  runtime::Task<Result<Reopened>> open_again(OpenFileRef file, std::string path, ClientRef client);
+  runtime::Task<Result<sftp::Handle>> open_despite_mode(std::string path, std::uint32_t flags,
                                                         std::uint32_t mode, ClientRef client);
-  runtime::Task<Result<bool>> same_file(std::string path, sftp::Attrs now, ClientRef client);
-  runtime::Task<Status> trim_appended(OpenFileRef file, std::string path, std::uint64_t size_bytes,
-                                      ClientRef client);
+  runtime::Task<Result<bool>> same_file(Reopened opened, sftp::Attrs now, ClientRef client);
+  runtime::Task<Status> trim_appended(ClientRef client);
+  std::vector<ExtentRef> appended_extents() const;
+  void take_away(const std::vector<ExtentRef>& appended, std::uint64_t from,
+                 std::vector<std::byte> tail);
   OpenFileRef next_to_reopen(const ClientRef& client);
   void lose(const OpenFileRef& file, const std::string& why);
   void send_again();
@@ -193,8 +231,17 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   std::optional<Error> ended_;  // the session was closed for good
   std::vector<std::weak_ptr<OpenFile>> descriptors_;
   std::optional<ContentSample> sample_;
-  // Recovery had to change the file's mode to open it again.
-  std::optional<std::uint32_t> mode_to_restore_;
+  unsigned resizing_ = 0;
+  // Recovery had to change the file's mode to open it again. Until it has the old one back, what is
+  // seen of it is not believed.
+  struct ModeAside {
+    ModeAside(const std::shared_ptr<FileIo>& io, std::uint32_t before)
+        : share(io), change(share.inode(), Change::kOther), mode(before) {}
+    const IoShare share;
+    const ChangeScope change;
+    const std::uint32_t mode;
+  };
+  std::optional<ModeAside> mode_aside_;
 };
 
 template <class T, class Send>

@@ -24,20 +24,29 @@ namespace {
 constexpr std::uint32_t kPermissionBits = 07777;
 constexpr std::uint32_t kOwnerMayReadAndWrite = 0600;
 
-// A handle of its own, because that of a writer cannot be read from. Empty at the end of the file.
-runtime::Task<Result<std::vector<std::byte>>> read_by_name(ClientRef client, std::string path,
-                                                           std::uint64_t offset,
-                                                           std::size_t size_bytes) {
-  const sftp::Attrs unset;
-  const Result<sftp::Handle> handle = co_await client->open(path, sftp::kOpenRead, unset);
-  if (!handle) co_return fail(handle.error());
+// What the file holds there; fewer bytes at its end.
+runtime::Task<Result<std::vector<std::byte>>> read_back(ClientRef client, sftp::Handle handle,
+                                                        std::uint64_t offset,
+                                                        std::size_t size_bytes) {
   std::vector<std::byte> bytes(size_bytes);
   const Result<std::size_t> size =
-      co_await client->read(*handle, offset, bytes, offset + size_bytes, sftp::Queue::kMetadata);
-  client->close(*handle).forget();
+      co_await client->read(handle, offset, bytes, offset + size_bytes, sftp::Queue::kMetadata);
   if (!size) co_return fail(size.error());
   bytes.resize(*size);
   co_return Result<std::vector<std::byte>>(std::move(bytes));
+}
+
+// Puts the bytes of `extent` where it has them into `region`, which begins at `from`.
+void overlay(const Extent& extent, std::uint64_t from, std::vector<std::byte>& region) {
+  const std::uint64_t begin = std::max(extent.offset, from);
+  const std::uint64_t end = std::min<std::uint64_t>(extent.end(), from + region.size());
+  if (begin >= end) return;
+  std::memcpy(region.data() + (begin - from), extent.data.data() + (begin - extent.offset),
+              end - begin);
+}
+
+bool is_append(const Extent& extent) {
+  return (extent.file->reopen_flags & sftp::kOpenAppend) != 0;
 }
 
 sftp::Attrs with_permissions(std::uint32_t mode) {
@@ -48,6 +57,17 @@ sftp::Attrs with_permissions(std::uint32_t mode) {
 }
 
 }  // namespace
+
+IoShare::IoShare(const std::shared_ptr<FileIo>& io)
+    : inodes_(io->shared().inodes), inode_(io->inode()) {
+  inodes_.retain(inode_);
+  inode_->acquire_io([&io] { return io; });
+}
+
+IoShare::~IoShare() {
+  inode_->release_io();
+  inodes_.forget(inode_->id(), 1);
+}
 
 FileIo::~FileIo() {
   // A lost connection may be ours alone, and dies at home only.
@@ -120,7 +140,7 @@ void FileIo::end(const Error& why) {
     if (extent->settled) continue;
     lost_bytes += extent->accepted_bytes;
     extent->refused = true;
-    if (!extent->file->write_error) extent->file->write_error = why;
+    latch(*extent, why);
   }
   if (lost_bytes > 0) {
     log_error("{} bytes of {} did not reach the server: {}", lost_bytes,
@@ -135,8 +155,7 @@ void FileIo::send_again() {
   const std::deque<ExtentRef> all = unacknowledged_.all();
   for (const ExtentRef& extent : all) {
     // What was appended is looked for in the file instead; what was refused stays so.
-    const bool appended = (extent->file->reopen_flags & sftp::kOpenAppend) != 0;
-    const bool done = extent->refused || (appended && extent->settled);
+    const bool done = extent->refused || (is_append(*extent) && extent->settled);
     if (done) continue;
     extent->settled = false;
     runtime::spawn(transmit(shared_from_this(), extent));
@@ -153,12 +172,44 @@ OpenFileRef FileIo::next_to_reopen(const ClientRef& client) {
   return nullptr;
 }
 
+// Fails only with kConnectionLost.
 runtime::Task<Status> FileIo::reopen_all(ClientRef client) {
   // Others may be attached meanwhile.
   for (OpenFileRef file = next_to_reopen(client); file; file = next_to_reopen(client)) {
     const Status reopened = co_await reopen(file, client);
     if (!reopened) co_return reopened;
   }
+  const Status trimmed = co_await trim_appended(client);
+  if (!trimmed) co_return trimmed;
+  co_return co_await restore_mode(client);
+}
+
+// Also when nobody has the file open any more: until the server has said so, its mode is not what
+// it was.
+runtime::Task<Status> FileIo::restore_mode(ClientRef client) {
+  if (!mode_aside_) co_return Status();
+  const sftp::Attrs mode = with_permissions(mode_aside_->mode);
+  Status restored = fail(ErrorCode::kUnsupported);
+  for (const std::weak_ptr<OpenFile>& each : std::vector(descriptors_)) {
+    const OpenFileRef file = each.lock();
+    const bool open = file && !file->lost && file->client == client;
+    if (!open) continue;
+    Status answer = co_await client->fsetstat(file->handle, mode);
+    restored = std::move(answer);
+    if (restored || was_lost(restored)) break;
+  }
+  const std::vector<std::string> names = shared_.inodes.paths(*inode_);
+  if (!restored && !was_lost(restored) && !names.empty()) {
+    Status answer = co_await client->setstat(names.front(), mode);
+    restored = std::move(answer);
+  }
+  if (was_lost(restored)) co_return restored;
+  if (!restored) {
+    log_warning("the mode of {} is {:o} and could not be set back: {}",
+                names.empty() ? "a removed file" : names.front(), mode_aside_->mode,
+                restored.error().describe());
+  }
+  mode_aside_.reset();
   co_return Status();
 }
 
@@ -169,95 +220,111 @@ void FileIo::lose(const OpenFileRef& file, const std::string& why) {
 
 // Fails only with kConnectionLost. A file that cannot be opened again is lost, which is no failure.
 runtime::Task<Status> FileIo::reopen(OpenFileRef file, ClientRef client) {
-  const Result<std::string> path = shared_.inodes.path(*inode_);
-  if (!path) {
-    lose(file, "it was removed while it was open");
-    co_return Status();
-  }
+  // A rename of ours whose answer is still to come may have moved the name, or given it to another
+  // file. Those that come later wait for us (Filesystem::keep_open).
+  co_await shared_.names_in_flux.settled();
+  const std::vector<std::string> names = shared_.inodes.paths(*inode_);
   const AttrToken token = shared_.token(Ordering::kIndependent);
-  const Result<sftp::Handle> handle = co_await open_again(file, *path, client);
-  if (!handle) {
-    if (was_lost(handle)) co_return fail(handle.error());
-    const Result<std::string> path_now = shared_.inodes.path(*inode_);
-    if (handle.error().is_sftp(sftp::kFxNoSuchFile) && path_now && *path_now != *path) {
+  Result<Reopened> opened = fail(Error::sftp(sftp::kFxNoSuchFile));
+  for (const std::string& name : names) {
+    Result<Reopened> tried = co_await open_again(file, name, client);
+    opened = std::move(tried);
+    if (opened || !opened.error().is_sftp(sftp::kFxNoSuchFile)) break;
+  }
+  if (!opened) {
+    if (was_lost(opened)) co_return fail(opened.error());
+    const bool missing = opened.error().is_sftp(sftp::kFxNoSuchFile);
+    if (missing && shared_.inodes.paths(*inode_) != names) {
       co_return co_await reopen(file, client);
     }
-    lose(file, "it cannot be opened again: " + handle.error().describe());
+    lose(file, missing ? "it was removed while it was open"
+                       : "it cannot be opened again: " + opened.error().describe());
     co_return Status();
   }
-  const Result<sftp::Attrs> now = co_await client->fstat(*handle);
+  const Result<sftp::Attrs> now = co_await client->fstat(opened->handle);
   if (was_lost(now)) co_return fail(now.error());
-  Result<bool> same = now ? Result<bool>(true) : Result<bool>(false);
+  Result<bool> same = false;
   if (now) {
-    Result<bool> compared = co_await same_file(*path, *now, client);
+    Result<bool> compared = co_await same_file(*opened, *now, client);
     same = std::move(compared);
   }
   if (!same) co_return fail(same.error());
   if (!*same) {
-    client->close(*handle).forget();
+    client->close(opened->handle).forget();
     lose(file, "another file has taken its name");
     co_return Status();
   }
-  if (mode_to_restore_) {
-    client->fsetstat(*handle, with_permissions(*mode_to_restore_)).forget();
-    mode_to_restore_.reset();
+  sftp::Attrs attrs = *now;
+  if (mode_aside_) {
+    attrs.permissions = (attrs.permissions & ~kPermissionBits) | mode_aside_->mode;
   }
-  const Status trimmed = co_await trim_appended(file, *path, now->size, client);
-  if (!trimmed) co_return trimmed;
-  inode_->adopt(*now, token, shared_.options.attr_lifetime);
-  file->handle = *handle;
+  inode_->adopt(attrs, token, shared_.options.attr_lifetime);
+  file->handle = opened->handle;
   file->client = client;
   co_return Status();
 }
 
-runtime::Task<Result<sftp::Handle>> FileIo::open_again(OpenFileRef file, std::string path,
-                                                       ClientRef client) {
+// Readable where that is permitted, so that what it holds can be compared.
+runtime::Task<Result<FileIo::Reopened>> FileIo::open_again(OpenFileRef file, std::string path,
+                                                           ClientRef client) {
+  const std::uint32_t readable = file->reopen_flags | sftp::kOpenRead;
   while (true) {
-    sftp::Call<sftp::Handle> open = client->open(path, file->reopen_flags, sftp::Attrs());
+    sftp::Call<sftp::Handle> open = client->open(path, readable, sftp::Attrs());
     // A link that took the name would be followed.
     sftp::Call<sftp::Attrs> look = client->lstat(path);
+    Reopened opened;
     Result<sftp::Handle> handle = co_await open;
+    const Result<sftp::Attrs> named = co_await look;
+    if (was_lost(named)) co_return fail(named.error());
     if (!handle && handle.error().is_sftp(sftp::kFxNoSuchFile)) {
-      // Perhaps one of our own renames has moved it already.
+      // Perhaps one of our own renames, of a directory above, has moved it.
       const bool waited = co_await shared_.names_in_flux.settled();
       if (waited) continue;
     }
-    const Result<sftp::Attrs> named = co_await look;
     const bool regular = named && S_ISREG(named->permissions);
     if (handle && named && !regular) {
       client->close(*handle).forget();
       co_return fail(ErrorCode::kInvalid, "something else has taken its name");
     }
-    if (!handle && handle.error().is_sftp(sftp::kFxPermissionDenied) && regular) {
-      co_return co_await open_despite_mode(file, path, named->permissions, client);
+    const bool denied = !handle && handle.error().is_sftp(sftp::kFxPermissionDenied) && regular;
+    if (denied && readable != file->reopen_flags) {
+      opened.readable = false;
+      const sftp::Attrs unset;
+      Result<sftp::Handle> plain = co_await client->open(path, file->reopen_flags, unset);
+      handle = std::move(plain);
     }
-    co_return handle;
+    const bool still_denied =
+        !handle && handle.error().is_sftp(sftp::kFxPermissionDenied) && regular;
+    if (still_denied) {
+      opened.readable = true;
+      Result<sftp::Handle> forced =
+          co_await open_despite_mode(path, readable, named->permissions, client);
+      handle = std::move(forced);
+    }
+    if (!handle) co_return fail(handle.error());
+    opened.handle = std::move(*handle);
+    co_return Result<Reopened>(std::move(opened));
   }
 }
 
 // A file may be open for writing although its mode forbids it: that of a file just made, or after
-// a chmod. For its owner the mode is put aside for a moment.
-runtime::Task<Result<sftp::Handle>> FileIo::open_despite_mode(OpenFileRef file, std::string path,
+// a chmod. For its owner the mode is put aside until the file is open.
+runtime::Task<Result<sftp::Handle>> FileIo::open_despite_mode(std::string path, std::uint32_t flags,
                                                               std::uint32_t mode,
                                                               ClientRef client) {
-  if (!mode_to_restore_) mode_to_restore_ = mode & kPermissionBits;
+  if (!mode_aside_) mode_aside_.emplace(shared_from_this(), mode & kPermissionBits);
   sftp::Call<void> permit = client->setstat(path, with_permissions(mode | kOwnerMayReadAndWrite));
-  sftp::Call<sftp::Handle> open = client->open(path, file->reopen_flags, sftp::Attrs());
+  sftp::Call<sftp::Handle> open = client->open(path, flags, sftp::Attrs());
   const Status permitted = co_await permit;
-  if (was_refused(permitted)) mode_to_restore_.reset();
-  Result<sftp::Handle> handle = co_await open;
-  if (was_refused(handle) && mode_to_restore_) {
-    client->setstat(path, with_permissions(*mode_to_restore_)).forget();
-    mode_to_restore_.reset();
-  }
-  co_return handle;
+  if (was_refused(permitted)) mode_aside_.reset();
+  co_return co_await open;
 }
 
 // --- The same file? -----------------------------------------------------------------------------
 
 void FileIo::remember(std::uint64_t offset, ByteSpan bytes) {
   constexpr std::size_t kSampleBytes = 256;
-  if (bytes.empty()) return;
+  if (bytes.empty() || resizing_ > 0) return;
   const ByteSpan part = bytes.first(std::min(bytes.size(), kSampleBytes));
   if (!sample_) sample_.emplace();
   sample_->offset = offset;
@@ -266,62 +333,91 @@ void FileIo::remember(std::uint64_t offset, ByteSpan bytes) {
 }
 
 // Fails only with kConnectionLost.
-runtime::Task<Result<bool>> FileIo::same_file(std::string path, sftp::Attrs now, ClientRef client) {
+runtime::Task<Result<bool>> FileIo::same_file(Reopened opened, sftp::Attrs now, ClientRef client) {
+  // A change of ours that may have been carried out explains every size.
+  if (resizing_ > 0) co_return true;
   const AttrView view = inode_->view(shared_.clock.now());
   const bool ours = view.locally_modified || view.changing || !clean();
   const bool unchanged = now.size == view.attrs.size && now.mtime == view.attrs.mtime;
   if (view.known && !ours && unchanged) co_return true;
   const std::optional<ContentSample> sample = sample_;
-  if (sample && sample->generation == view.generation) {
+  if (opened.readable && sample && sample->generation == view.generation) {
     const Result<std::vector<std::byte>> there =
-        co_await read_by_name(client, path, sample->offset, sample->bytes.size());
+        co_await read_back(client, opened.handle, sample->offset, sample->bytes.size());
     if (there) co_return *there == sample->bytes;
     if (was_lost(there)) co_return fail(there.error());
     // It cannot be read; its attributes must do.
   }
   // Nothing of its content was seen, or all that was has been overwritten since: only a file that
   // our own changes explain, or that was empty, is the same.
-  co_return (ours && now.size <= view.attrs.size) || view.attrs.size == 0;
+  co_return !view.known || (ours && now.size <= view.attrs.size) || view.attrs.size == 0;
 }
 
 // --- Appended bytes -----------------------------------------------------------------------------
 
-// Takes away from the unacknowledged bytes of `file` what has been appended already. Fails only
-// with kConnectionLost.
-runtime::Task<Status> FileIo::trim_appended(OpenFileRef file, std::string path,
-                                            std::uint64_t size_bytes, ClientRef client) {
-  if ((file->reopen_flags & sftp::kOpenAppend) == 0) co_return Status();
-  std::vector<ExtentRef> extents;
-  std::vector<ByteSpan> appended;
+std::vector<ExtentRef> FileIo::appended_extents() const {
+  std::vector<ExtentRef> appended;
   for (const ExtentRef& extent : unacknowledged_.all()) {
-    if (extent->file != file || extent->settled || extent->refused) continue;
-    extents.push_back(extent);
-    appended.push_back(extent->data.span());
+    const bool waits = !extent->settled && !extent->refused && !extent->file->lost;
+    if (waits && is_append(*extent)) appended.push_back(extent);
   }
-  if (extents.empty() || size_bytes <= extents.front()->offset) co_return Status();
-  const std::uint64_t from = extents.front()->offset;
+  return appended;
+}
+
+// Takes away from the unacknowledged bytes what has been appended already. Fails only with
+// kConnectionLost.
+runtime::Task<Status> FileIo::trim_appended(ClientRef client) {
+  const std::vector<ExtentRef> appended = appended_extents();
+  if (appended.empty()) co_return Status();
+  const OpenFileRef file = appended.front()->file;
+  const std::uint64_t from = appended.front()->offset;
+  const Result<sftp::Attrs> now = co_await client->fstat(file->handle);
+  if (was_lost(now)) co_return fail(now.error());
+  if (now && now->size <= from) co_return Status();
   // Others may have appended as well; farther than this nobody looks.
   constexpr std::uint64_t kTailBytesMax = 64 << 20;
-  const std::uint64_t tail_bytes = std::min(size_bytes - from, kTailBytesMax);
-  const Result<std::vector<std::byte>> tail =
-      co_await read_by_name(client, path, from, static_cast<std::size_t>(tail_bytes));
+  const std::uint64_t tail_bytes = now ? std::min(now->size - from, kTailBytesMax) : 0;
+  Result<std::vector<std::byte>> tail =
+      co_await read_back(client, file->handle, from, static_cast<std::size_t>(tail_bytes));
   if (was_lost(tail)) co_return fail(tail.error());
   if (!tail) {
     log_warning(
-        "{}: whether {} appended bytes are in the file cannot be seen ({}); they are"
+        "{}: whether {} appended extents are in the file cannot be seen ({}); they are"
         " appended again",
-        path, appended.size(), tail.error().describe());
+        file->path, appended.size(), tail.error().describe());
     co_return Status();
   }
-  const std::vector<std::size_t> present = bytes_already_appended(*tail, appended);
-  for (std::size_t i = 0; i < extents.size(); ++i) {
-    Extent& extent = *extents[i];
+  take_away(appended, from, std::move(*tail));
+  co_return Status();
+}
+
+void FileIo::take_away(const std::vector<ExtentRef>& appended, std::uint64_t from,
+                       std::vector<std::byte> tail) {
+  // What was written over them since may be there or not; it makes no difference.
+  std::vector<std::vector<std::byte>> wanted;
+  for (const ExtentRef& extent : appended) {
+    const ByteSpan bytes = extent->data.span();
+    wanted.emplace_back(bytes.begin(), bytes.end());
+  }
+  for (const ExtentRef& later : unacknowledged_.all()) {
+    if (later->number < appended.front()->number || is_append(*later)) continue;
+    overlay(*later, from, tail);
+    for (std::size_t i = 0; i < appended.size(); ++i) {
+      if (appended[i]->number < later->number) overlay(*later, appended[i]->offset, wanted[i]);
+    }
+  }
+  std::vector<Appended> parts;
+  for (std::size_t i = 0; i < appended.size(); ++i) {
+    parts.emplace_back(appended[i]->offset, ByteSpan(wanted[i]));
+  }
+  const std::vector<std::size_t> present = bytes_already_appended(tail, from, parts);
+  for (std::size_t i = 0; i < appended.size(); ++i) {
+    Extent& extent = *appended[i];
     const std::size_t rest = extent.data.size() - present[i];
     extent.data = extent.data.subspan(present[i], rest);
     extent.offset += present[i];
     if (rest == 0) settle(extent);
   }
-  co_return Status();
 }
 
 }  // namespace sftpfs::fs

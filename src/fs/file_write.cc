@@ -49,15 +49,43 @@ runtime::Task<Status> FileIo::write(OpenFileRef file, std::uint64_t offset, Shar
   co_return Status();
 }
 
-// Reports the latched error, once.
 Status FileIo::usable_for_writing(OpenFile& file) {
-  if (file.write_error) {
-    const Error error = *std::exchange(file.write_error, std::nullopt);
-    return fail(error);
-  }
+  if (file.write_error) return take_error(file);
   if (file.lost) return fail(*file.lost);
   if (ended_) return fail(*ended_);
   return {};
+}
+
+// What was accepted before the report may fail as well, mostly for the same reason; it is covered.
+Status FileIo::take_error(OpenFile& file) {
+  if (!file.write_error) return {};
+  send_gathered();
+  file.reported_up_to = unacknowledged_.last_number();
+  const Error error = *std::exchange(file.write_error, std::nullopt);
+  return fail(error);
+}
+
+void FileIo::latch(const Extent& extent, const Error& error) {
+  OpenFile& file = *extent.file;
+  if (file.write_error || extent.number <= file.reported_up_to) return;
+  file.write_error = error;
+}
+
+bool FileIo::overlaps_unacknowledged(std::uint64_t from, std::uint64_t to) const {
+  if (gathering_ && gathering_->offset < to && from < gathering_->offset + gathering_->size_bytes) {
+    return true;
+  }
+  return unacknowledged_.overlaps(from, to);
+}
+
+FileIo::Resizing::Resizing(std::shared_ptr<FileIo> io) : io_(std::move(io)) {
+  if (!io_) return;
+  ++io_->resizing_;
+  io_->sample_.reset();
+}
+
+FileIo::Resizing::~Resizing() {
+  if (io_) --io_->resizing_;
 }
 
 void FileIo::accept(const OpenFileRef& file, std::uint64_t offset, SharedBytes data) {
@@ -142,7 +170,7 @@ runtime::Task<void> FileIo::transmit(std::shared_ptr<FileIo> self, ExtentRef ext
     co_return;
   }
   self->settle(*extent);
-  if (!self->unacknowledged_.overlaps(extent->offset, extent->end())) {
+  if (!self->overlaps_unacknowledged(extent->offset, extent->end())) {
     self->remember(extent->offset, extent->data.span());
   }
 }
@@ -163,7 +191,7 @@ runtime::Task<void> FileIo::refuse(ExtentRef extent, Error error) {
   if (!extent->file->write_error) {
     log_error("write of {} bytes at {} to {} failed: {}", extent->data.size(), extent->offset,
               path ? *path : extent->file->path, error.describe());
-    extent->file->write_error = error;
+    latch(*extent, error);
   }
   settle(*extent);
 }
@@ -216,11 +244,7 @@ runtime::Task<Status> FileIo::flush(OpenFileRef file, bool sync_to_disk, runtime
     if (!flushed) co_return fail(flushed.error());
     done = *flushed;
   }
-  if (file->write_error) {
-    const Error error = *std::exchange(file->write_error, std::nullopt);
-    co_return fail(error);
-  }
-  co_return Status();
+  co_return take_error(*file);
 }
 
 runtime::Task<Result<bool>> FileIo::flush_once(OpenFileRef file, bool sync_to_disk,

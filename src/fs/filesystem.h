@@ -195,9 +195,12 @@ class Filesystem {
   Outcome<NewFile> make_file(SessionSlot& slot, OperationContext& op, std::string path,
                              std::uint32_t flags, std::uint32_t mode);
   Outcome<sftp::Handle> open_made(ClientRef client, OperationContext& op, std::string path,
-                                  std::uint32_t flags, sftp::Attrs attrs);
+                                  std::uint32_t flags, std::uint32_t mode);
   runtime::Task<void> restore_mode(OperationContext& op, OpenFileRef file, sftp::Attrs attrs,
                                    std::uint32_t mode);
+  runtime::Task<void> set_mode(OpenFileRef file, sftp::Attrs wanted,
+                               std::shared_ptr<runtime::Cancel> cancel,
+                               std::shared_ptr<runtime::Gate> done);
   Outcome<CreateReply> create_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                  std::string name, std::uint32_t mode, int flags);
   Outcome<std::size_t> copy_on(OpenFileRef from, std::uint64_t from_offset, OpenFileRef to,

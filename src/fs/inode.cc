@@ -15,7 +15,8 @@ AttrView Inode::view(TimePoint now) const {
   view.locally_modified = locally_modified_;
   view.changing = changes_under_way_ > 0;
   // What we guess of our own writes serves until they have ended, then the server is asked.
-  view.fresh = attrs_known_ && (locally_modified_ ? changes_under_way_ > 0 : now < attrs_expire_);
+  view.fresh = attrs_known_ && !doubted_ &&
+               (locally_modified_ ? changes_under_way_ > 0 : now < attrs_expire_);
   view.remaining = std::max(attrs_expire_ - now, Duration::zero());
   view.generation = generation_;
   return view;
@@ -35,19 +36,22 @@ bool Inode::adopt(const sftp::Attrs& attrs, const AttrToken& token, Duration lif
   attrs_known_ = true;
   // What may be out of date already is shown once and asked for again.
   attrs_expire_ = current ? token.asked_at + lifetime : TimePoint{};
-  locally_modified_ = false;
+  doubted_ = !current;
+  locally_modified_ = !current && changes_under_way_ > 0 && locally_modified_;
+  if (!current) attrs_.size = std::max(attrs_.size, written_to_);
   return foreign;
 }
 
 void Inode::expire() {
   const MutexLock lock(mutex_);
   attrs_expire_ = TimePoint{};
+  doubted_ = true;
 }
 
 void Inode::forget_attrs() {
   const MutexLock lock(mutex_);
   attrs_known_ = false;
-  attrs_expire_ = TimePoint{};
+  doubted_ = true;
 }
 
 std::uint64_t Inode::change_begins(Change change) {
@@ -63,6 +67,7 @@ void Inode::write_begins(std::uint64_t end_offset, WallTime wall_now) {
   ++changes_under_way_;
   last_begun_ = ++ticks_;
   locally_modified_ = true;
+  written_to_ = std::max(written_to_, end_offset);
   attrs_.size = std::max(attrs_.size, end_offset);
   attrs_.mtime = static_cast<std::uint32_t>(wall_now.seconds);
 }
@@ -71,6 +76,7 @@ void Inode::change_ends() {
   const MutexLock lock(mutex_);
   SFTPFS_CHECK(changes_under_way_ > 0);
   --changes_under_way_;
+  if (changes_under_way_ == 0) written_to_ = 0;
   last_ended_ = ++ticks_;
 }
 

@@ -72,7 +72,7 @@ class Inode {
   AttrView view(TimePoint now) const;
   // True if the content was changed by somebody else since it was last known.
   bool adopt(const sftp::Attrs& attrs, const AttrToken& token, Duration lifetime);
-  // The next view is not fresh.
+  // No view is fresh until the server has been asked, even while we write.
   void expire();
   // Nothing is known of it any more, not even its size.
   void forget_attrs();
@@ -125,6 +125,8 @@ class Inode {
   bool attrs_known_ SFTPFS_GUARDED_BY(mutex_) = false;
   TimePoint attrs_expire_ SFTPFS_GUARDED_BY(mutex_){};
   bool locally_modified_ SFTPFS_GUARDED_BY(mutex_) = false;
+  bool doubted_ SFTPFS_GUARDED_BY(mutex_) = false;          // see expire()
+  std::uint64_t written_to_ SFTPFS_GUARDED_BY(mutex_) = 0;  // the end of our writes under way
   std::uint64_t changes_under_way_ SFTPFS_GUARDED_BY(mutex_) = 0;
   std::uint64_t last_begun_ SFTPFS_GUARDED_BY(mutex_) = 0;     // tick of our newest change
   std::uint64_t last_ended_ SFTPFS_GUARDED_BY(mutex_) = 0;     // tick of the newest answer to one

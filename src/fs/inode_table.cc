@@ -111,6 +111,13 @@ void InodeTable::enter_link(const InodeRef& inode, const InodeRef& parent,
   link_locked(*inode, *parent, name);
 }
 
+void InodeTable::retain(const InodeRef& inode) {
+  const MutexLock lock(mutex_);
+  // The kernel may have let go of it already.
+  by_id_.try_emplace(inode->id(), inode);
+  ++inode->lookup_count_;
+}
+
 void InodeTable::forget(std::uint64_t id, std::uint64_t lookups) {
   if (id == kRootInode) return;
   const MutexLock lock(mutex_);
@@ -140,6 +147,16 @@ Result<std::string> InodeTable::path(const Inode& inode) const {
   std::string path;
   if (!path_locked(inode, path)) return fail(Error::system(ESTALE, "file has no name any more"));
   return path;
+}
+
+std::vector<std::string> InodeTable::paths(const Inode& inode) const {
+  const MutexLock lock(mutex_);
+  std::vector<std::string> paths;
+  for (const Inode::Name& each : inode.names_) {
+    std::string directory;
+    if (path_locked(*each.parent, directory)) paths.push_back(join(directory, each.name));
+  }
+  return paths;
 }
 
 Result<std::string> InodeTable::path(const Inode& parent, const std::string& name) const {

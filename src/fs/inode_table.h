@@ -16,6 +16,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "base/error.h"
 #include "base/thread_annotations.h"
@@ -51,9 +52,13 @@ class InodeTable {
   // A second name of the same object, made by link(2) through this mount; counts a lookup.
   void enter_link(const InodeRef& inode, const InodeRef& parent, const std::string& name);
   void forget(std::uint64_t id, std::uint64_t lookups);
+  // Counts a lookup of our own: the inode keeps its names until it is forgotten.
+  void retain(const InodeRef& inode);
 
   // The path of an inode on the server; kSystem/ESTALE once it has no name any more.
   Result<std::string> path(const Inode& inode) const;
+  // All of them, where an inode is known to have several names; none once it has lost them.
+  std::vector<std::string> paths(const Inode& inode) const;
   // The path of `name` in `parent`, whether it exists or not.
   Result<std::string> path(const Inode& parent, const std::string& name) const;
 

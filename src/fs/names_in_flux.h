@@ -1,4 +1,4 @@
-// NamesInFlux: which renames and removals of this mount are under way.
+// NamesInFlux: which renames of this mount are under way.
 //
 // Who finds a name missing that it knows has perhaps only asked too early: a rename whose answer
 // is still to come has moved it already. It waits for the changes that are under way now, and looks

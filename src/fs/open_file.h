@@ -54,6 +54,7 @@ struct OpenFile {
   // The first error of a write that was already acknowledged to the application: reported once,
   // by the next write, fsync or close of this descriptor.
   std::optional<Error> write_error;
+  std::uint64_t reported_up_to = 0;  // the number of the last extent that a report has covered
 };
 
 using OpenFileRef = std::shared_ptr<OpenFile>;

@@ -137,7 +137,7 @@ Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& o
   }
   const sftp::Attrs wire = to_wire(change, current);
   const bool of_content = change.has_size || change.has_mtime;
-  if (io && change.has_size) io->forget_sample();
+  const FileIo::Resizing resizing(change.has_size ? io : nullptr);
   ChangeScope scope(inode, of_content ? Change::kContent : Change::kOther);
   while (true) {
     Result<ClientRef> client = co_await client_for(slot, op, io, file);

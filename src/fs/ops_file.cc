@@ -17,6 +17,8 @@ namespace {
 constexpr std::uint32_t kPermissionBits = 07777;
 constexpr std::uint32_t kMaskableBits = 0777;
 
+const sftp::Attrs kUnset;
+
 // SFTP v3 times have whole seconds: within this time after its last change a file may change
 // again without showing it, so what is cached of it is not trusted at open.
 constexpr std::int64_t kUnseenChangeSeconds = 2;
@@ -96,8 +98,8 @@ Outcome<OpenReply> Filesystem::open_on(std::shared_ptr<FileIo> io, OperationCont
     // Nothing accepted before may arrive after the truncation.
     const Status drained = co_await io->drain(op.cancel.get());
     if (!drained) co_return fail(drained.error());
-    io->forget_sample();
   }
+  const FileIo::Resizing resizing(truncate ? io : nullptr);
   std::uint32_t wire_flags = access_flags(flags);
   if (truncate) wire_flags |= sftp::kOpenTruncate;
   ChangeScope truncation(truncate ? inode : nullptr, Change::kContent);
@@ -153,19 +155,21 @@ Outcome<CreateReply> Filesystem::create(OperationContext& op, std::uint64_t pare
       lease.loop(), create_on(lease.slot(), op, *directory, std::move(name), mode, flags));
 }
 
-// Opens a file that an earlier attempt of ours has made: empty, and perhaps not readable by its own
-// mode.
+// Opens a file that an earlier attempt of ours has made. Its own mode may forbid that; then it is
+// put aside, and `mode` is what it gets back.
 Outcome<sftp::Handle> Filesystem::open_made(ClientRef client, OperationContext& op,
                                             std::string path, std::uint32_t flags,
-                                            sftp::Attrs attrs) {
+                                            std::uint32_t mode) {
   constexpr std::uint32_t kOwnerMayReadAndWrite = 0600;
-  const std::uint32_t mode = attrs.permissions & kPermissionBits;
   const bool closed = (mode & kOwnerMayReadAndWrite) != kOwnerMayReadAndWrite;
-  if (closed) {
-    client->setstat(path, with_permissions(mode | kOwnerMayReadAndWrite)).forget();
+  if (!closed) {
+    co_return co_await client->open(path, flags, kUnset).until(op.cancel.get());
   }
-  sftp::Call<sftp::Handle> open = client->open(path, flags, sftp::Attrs());
-  if (closed) client->setstat(path, with_permissions(mode)).forget();
+  client->setstat(path, with_permissions(mode | kOwnerMayReadAndWrite)).forget();
+  sftp::Call<sftp::Handle> open = client->open(path, flags, kUnset);
+  const Status restored =
+      co_await client->setstat(path, with_permissions(mode)).until(op.cancel.get());
+  if (was_lost(restored)) co_return fail(restored.error());
   co_return co_await open.until(op.cancel.get());
 }
 
@@ -177,6 +181,7 @@ Outcome<Filesystem::NewFile> Filesystem::make_file(SessionSlot& slot, OperationC
   const std::uint32_t wire_flags = flags | sftp::kOpenCreate | sftp::kOpenExclusive;
   const sftp::Attrs initial = with_permissions(mode);
   bool in_doubt = false;
+  std::optional<std::uint32_t> mode_made;  // as it was first seen
   while (true) {
     Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
     if (!client) co_return fail(client.error());
@@ -192,8 +197,10 @@ Outcome<Filesystem::NewFile> Filesystem::make_file(SessionSlot& slot, OperationC
     const bool ours =
         in_doubt && was_refused(handle) && attrs && attrs->size == 0 && is_of_type(*attrs, S_IFREG);
     if (ours) {
-      Result<sftp::Handle> made = co_await open_made(*client, op, path, flags, *attrs);
+      if (!mode_made) mode_made = attrs->permissions & kPermissionBits;
+      Result<sftp::Handle> made = co_await open_made(*client, op, path, flags, *mode_made);
       handle = std::move(made);
+      attrs->permissions = (attrs->permissions & ~kPermissionBits) | *mode_made;
     }
     if (was_lost(handle) || was_lost(attrs)) {
       in_doubt = true;
@@ -252,23 +259,40 @@ Outcome<CreateReply> Filesystem::create_on(SessionSlot& slot, OperationContext& 
   co_return reply;
 }
 
-// An interrupted caller does without.
+// An interrupted caller does not wait for it; but what has been sent is a change of ours until it
+// has been answered.
 runtime::Task<void> Filesystem::restore_mode(OperationContext& op, OpenFileRef file,
                                              sftp::Attrs attrs, std::uint32_t mode) {
   const std::uint32_t kept = attrs.permissions & kPermissionBits & ~kMaskableBits;
   const sftp::Attrs wanted = with_permissions(kept | (mode & kMaskableBits));
-  const ChangeScope change(file->inode, Change::kOther);
-  auto send = [wanted](sftp::Client& client, const sftp::Handle& handle, sftp::Queue queue) {
-    return client.fsetstat(handle, wanted, queue);
-  };
-  const Status fixed = co_await file->io->ask_file<void>(file, op.cancel.get(), send);
-  if (!fixed) {
-    file->inode->expire();
-    co_return;
-  }
   attrs.permissions = (attrs.permissions & ~kPermissionBits) | wanted.permissions;
   const AttrToken token = shared_.token(Ordering::kBehindChanges);
   file->inode->adopt(attrs, token, shared_.options.attr_lifetime);
+  const auto done = std::make_shared<runtime::Gate>();
+  done->enter();
+  runtime::spawn(set_mode(file, wanted, op.cancel, done));
+  const Status waited = co_await done->drained(op.cancel.get());
+  if (!waited) file->inode->expire();
+}
+
+runtime::Task<void> Filesystem::set_mode(OpenFileRef file, sftp::Attrs wanted,
+                                         std::shared_ptr<runtime::Cancel> cancel,
+                                         std::shared_ptr<runtime::Gate> done) {
+  const std::shared_ptr<FileIo> io = file->io;
+  bool certain = false;
+  {
+    const IoShare share(io);
+    const ChangeScope change(file->inode, Change::kOther);
+    while (!certain) {
+      const Status usable = co_await io->live(file, cancel.get());
+      if (!usable) break;
+      const Status set = co_await io->client()->fsetstat(file->handle, wanted, io->queue());
+      certain = !was_lost(set);
+      if (!certain) io->connection_lost();
+    }
+  }
+  if (!certain) file->inode->expire();
+  done->leave();
 }
 
 // For a create that found the name taken: somebody else has been faster than our kernel.

@@ -135,7 +135,7 @@ Outcome<std::size_t> Filesystem::copy_on(OpenFileRef from, std::uint64_t from_of
       co_await client->open(*path, sftp::kOpenRead, unset).until(op.cancel.get());
   if (!opened) co_return fail(Error::system(EOPNOTSUPP));
   to->io->send_gathered();
-  to->io->forget_sample();
+  const FileIo::Resizing resizing(to->io);
   to->inode->write_begins(to_offset + length, shared_.clock.wall_now());
   const Status copied =
       co_await client->copy_data(*opened, from_offset, length, to->handle, to_offset)

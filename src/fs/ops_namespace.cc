@@ -211,14 +211,23 @@ Outcome<EntryReply> Filesystem::link_on(SessionSlot& slot, OperationContext& op,
   }
 }
 
-// Whether both names show the same attributes.
+// Whether both names show the same attributes, asked for together.
 Outcome<bool> Filesystem::linked_before(SessionSlot& slot, OperationContext& op,
                                         std::string existing, std::string path) {
-  const Result<sftp::Attrs> first = co_await look_at(slot, existing, op.cancel.get());
-  if (!first && !was_refused(first)) co_return fail(first.error());
-  const Result<sftp::Attrs> second = co_await look_at(slot, path, op.cancel.get());
-  if (!second && !was_refused(second)) co_return fail(second.error());
-  co_return first&& second&&* first == *second;
+  while (true) {
+    Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
+    if (!client) co_return fail(client.error());
+    sftp::Call<sftp::Attrs> first_call = (*client)->lstat(existing);
+    sftp::Call<sftp::Attrs> second_call = (*client)->lstat(path);
+    Result<sftp::Attrs> first = co_await first_call.until(op.cancel.get());
+    Result<sftp::Attrs> second = co_await second_call.until(op.cancel.get());
+    if (was_lost(first) || was_lost(second)) continue;
+    if (!first && !was_refused(first)) co_return fail(first.error());
+    if (!second && !was_refused(second)) co_return fail(second.error());
+    if (!first || !second) co_return false;
+    first->atime = second->atime;
+    co_return *first == *second;
+  }
 }
 
 Completion Filesystem::unlink(OperationContext& op, std::uint64_t parent, std::string name) {
@@ -246,12 +255,12 @@ Completion Filesystem::keep_open(OperationContext& op, InodeRef inode) {
 Completion Filesystem::remove_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                  std::string name, bool directory) {
   const InodeRef child = shared_.inodes.find_child(*parent, name);
-  const Status kept = co_await keep_open(op, child);
-  if (!kept) co_return kept;
   // What is learnt by this path meanwhile may be of another object.
   const ChangeScope removal(child, Change::kOther);
   bool in_doubt = false;
   while (true) {
+    const Status kept = co_await keep_open(op, child);
+    if (!kept) co_return kept;
     const Result<std::string> path = shared_.inodes.path(*parent, name);
     if (!path) co_return fail(path.error());
     Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
@@ -295,14 +304,16 @@ Completion Filesystem::rename(OperationContext& op, std::uint64_t parent, std::s
 Completion Filesystem::rename_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                  std::string name, InodeRef new_parent, std::string new_name,
                                  bool replace) {
+  const InodeRef source = shared_.inodes.find_child(*parent, name);
   const InodeRef target = shared_.inodes.find_child(*new_parent, new_name);
-  const Status kept = co_await keep_open(op, target);
-  if (!kept) co_return kept;
-  const NamesInFlux::Scope flux(shared_.names_in_flux);
-  const ChangeScope moved(shared_.inodes.find_child(*parent, name), Change::kOther);
+  const ChangeScope moved(source, Change::kOther);
   const ChangeScope replaced(target, Change::kOther);
-  bool in_doubt = false;
   while (true) {
+    const Status source_kept = co_await keep_open(op, source);
+    if (!source_kept) co_return source_kept;
+    const Status target_kept = co_await keep_open(op, target);
+    if (!target_kept) co_return target_kept;
+    const NamesInFlux::Scope flux(shared_.names_in_flux);
     const Result<std::string> from = shared_.inodes.path(*parent, name);
     if (!from) co_return fail(from.error());
     const Result<std::string> to = shared_.inodes.path(*new_parent, new_name);
@@ -317,15 +328,13 @@ Completion Filesystem::rename_on(SessionSlot& slot, OperationContext& op, InodeR
     const Status renamed = co_await call.until(op.cancel.get());
     parent->names_changed();
     new_parent->names_changed();
-    if (was_lost(renamed)) {
-      in_doubt = true;
-      continue;
-    }
     bool done = renamed.has_value();
-    if (was_refused(renamed) && in_doubt) {
+    if (was_lost(renamed)) {
+      // Before anything is opened again by either name it must be known whose it is now.
       const Result<bool> ours = co_await moved_before(slot, op, *from, *to);
       if (!ours) co_return fail(ours.error());
-      done = *ours;
+      if (!*ours) continue;
+      done = true;
     }
     if (!done) {
       const Attempt attempt = replace ? Attempt::kRename : Attempt::kCreate;

@@ -109,6 +109,14 @@ Task<void> Gate::drained() {
   }
 }
 
+Task<Status> Gate::drained(Cancel* cancel) {
+  while (inside_ > 0) {
+    const bool notified = co_await waiters_.wait(cancel);
+    if (!notified) co_return fail(cancel->error());
+  }
+  co_return Status();
+}
+
 void AsyncMutex::Lock::unlock() {
   AsyncMutex* mutex = std::exchange(mutex_, nullptr);
   if (mutex == nullptr) return;

@@ -100,6 +100,8 @@ class Gate {
   std::size_t inside() const { return inside_; }
   // Resumes when nobody is inside.
   Task<void> drained();
+  // The same, unless `cancel` ends the wait.
+  Task<Status> drained(Cancel* cancel);
 
  private:
   std::size_t inside_ = 0;

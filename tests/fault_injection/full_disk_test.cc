@@ -54,10 +54,10 @@ class FullDisk : public testing::Test {
   FaultyScene scene_{{}, disk_.path()};
 };
 
-TEST_F(FullDisk, IsReportedAndUsableAgain) {
+TEST_F(FullDisk, IsReportedExactlyOnceAndUsableAgain) {
   for (const bool sync : {true, false}) {
     for (int round = 0; round < 10; ++round) {
-      EXPECT_NE(fill("large", sync).find("ENOSPC"), std::string::npos) << "round " << round;
+      EXPECT_EQ(error_of(fill("large", sync)), "ENOSPC") << "round " << round;
       EXPECT_EQ(::unlink(scene_.file("large").c_str()), 0);
       const std::string errors = run_in_child([this] {
         Errors said;

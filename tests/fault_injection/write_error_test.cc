@@ -126,6 +126,25 @@ TEST_F(WriteError, IsReportedByTheFirstOfSeveralFsyncs) {
             "fsync 1: EACCES");
 }
 
+// The first WRITE is refused, and its error reported, while the second is still under way; then
+// that is refused, too. The application was told before: what it had written by then is in doubt.
+TEST_F(WriteError, OfSeveralWritesUnderWayIsOneReport) {
+  scene_.script().fail_next(Request::kWrite, 2, SftpStatus::kPermissionDenied);
+  scene_.script().get_stuck_at(Request::kWrite, 1);
+  Errors errors;
+  const int fd = make("file");
+  errors.note("write 1", write_piece(fd, 0));
+  errors.note("write 2", write_piece(fd, 1));
+  ASSERT_TRUE(scene_.script().wait_stuck(Deadline(std::chrono::seconds(10))));
+  const Deadline known{std::chrono::seconds(10)};
+  while (scene_.mount().counter("write_errors") != 1U) ASSERT_FALSE(known.passed());
+  errors.note("write 3", write_piece(fd, 2));
+  scene_.script().resume();
+  errors.note("fsync", ::fsync(fd));
+  errors.note("close", ::close(fd));
+  EXPECT_EQ(errors.text(), "write 3: EACCES");
+}
+
 TEST_F(WriteError, IsReportedOnceToDescriptorsThatWereDuplicated) {
   arm();
   EXPECT_EQ(in_child([this](Errors& errors) {

@@ -119,7 +119,6 @@ class SimulationOfOneFault : public ::testing::TestWithParam<FaultKind> {};
 
 TEST_P(SimulationOfOneFault, NobodyNoticesIt) {
   Scenario scenario = with_faults(1U << static_cast<unsigned>(GetParam()));
-  scenario.read_only_files = false;
   run_schedules(scenario, 100);
 }
 
@@ -138,15 +137,11 @@ INSTANTIATE_TEST_SUITE_P(, SimulationOfOneFault,
 
 TEST(Simulation, NobodyNoticesFaultsOfEveryKind) {
   Scenario scenario = with_faults(kEveryFault);
-  scenario.read_only_files = false;
   run_schedules(scenario, 500);
 }
 
-TEST(Simulation, FaultsLeaveReadOnlyFilesReadOnly) { run_schedules(with_faults(kEveryFault), 500); }
-
 TEST(Simulation, FaultsAndInterruptsTogetherLoseNothing) {
   Scenario scenario = with_faults(kEveryFault);
-  scenario.read_only_files = false;
   scenario.interrupts = true;
   run_schedules(scenario, 500);
 }

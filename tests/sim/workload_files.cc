@@ -102,7 +102,7 @@ runtime::Task<void> App::open_existing(Place place, int flags) {
 
 runtime::Task<void> App::create(Place place, int flags) {
   // Some are made read-only and written through the descriptor that made them, as git does.
-  const bool read_only = world_.scenario().read_only_files && one_in(8);
+  const bool read_only = one_in(8);
   const std::uint32_t owner = read_only ? 0400U : 0600U;
   const std::uint32_t mode = owner | static_cast<std::uint32_t>(below(0100));
   const unsigned losses = world_.network().losses();
@@ -326,10 +326,6 @@ runtime::Task<void> App::find_out(RefPtr node, std::string before, std::string a
     judge("flush to find out", errno_of(flushed, Attempt::kWrite), 0, wait, descriptor);
   }
   co_await settle();
-  // As the kernel, whose attributes an interruption has invalidated.
-  fs::OperationContext op;
-  const Result<fs::AttrReply> asked = co_await fs_.getattr(op, node->ino);
-  static_cast<void>(asked);
   const ModelRef truth = on_server(node);
   if (!truth) {
     node->uncertain = true;

@@ -32,14 +32,13 @@ fs::Options options_of(const Scenario& scenario, Random random) {
   return options;
 }
 
-ServerConfig server_config_of(const Scenario& scenario, Random random) {
+ServerConfig server_config_of(Random random) {
   ServerConfig config;
   constexpr std::uint32_t kUmasks[] = {022, 0, 077};
-  // Between making and chmod nobody is interrupted: the mode shown then is not certain.
-  config.umask = scenario.interrupts ? 0 : kUmasks[random.below(3)];
+  config.umask = kUmasks[random.below(3)];
   constexpr std::size_t kTransfers[] = {32768, 2048, 261120};
   config.transfer_bytes_max = kTransfers[random.below(3)];
-  config.names_per_readdir = random.one_in(2) ? 100 : random.between(3, 6);
+  config.names_per_readdir = random.one_in(2) ? 100 : random.between(1, 6);
   config.fsync = !random.one_in(8);
   return config;
 }
@@ -78,7 +77,7 @@ World::World(const Scenario& scenario, std::uint64_t seed, bool traced)
       seed_(seed),
       random_(seed),
       trace_(clock_, traced),
-      server_(clock_, server_config_of(scenario, Random(seed + 1))),
+      server_(clock_, server_config_of(Random(seed + 1))),
       connector_(std::make_shared<SimConnector>()),
       shared_(options_of(scenario, Random(seed + 2)), clock_, connector_),
       events_(loop(0)),

@@ -33,7 +33,6 @@ struct Scenario {
   unsigned operations_min = 200;
   bool interrupts = false;      // some waits of applications are cut short
   bool two_workers = true;      // in some schedules
-  bool read_only_files = true;  // some open files could not be opened again, by their mode
 };
 
 class World {
