@@ -287,19 +287,17 @@ runtime::Task<Result<FileIo::Reopened>> FileIo::open_again(OpenFileRef file, std
       co_return fail(ErrorCode::kInvalid, "something else has taken its name");
     }
     const bool denied = !handle && handle.error().is_sftp(sftp::kFxPermissionDenied) && regular;
-    if (denied && readable != file->reopen_flags) {
+    if (denied) {
+      Result<sftp::Handle> forced =
+          co_await open_despite_mode(path, readable, named->permissions, client);
+      handle = std::move(forced);
+    }
+    // It is not ours to change, but may be written.
+    if (was_refused(handle) && denied && readable != file->reopen_flags) {
       opened.readable = false;
       const sftp::Attrs unset;
       Result<sftp::Handle> plain = co_await client->open(path, file->reopen_flags, unset);
       handle = std::move(plain);
-    }
-    const bool still_denied =
-        !handle && handle.error().is_sftp(sftp::kFxPermissionDenied) && regular;
-    if (still_denied) {
-      opened.readable = true;
-      Result<sftp::Handle> forced =
-          co_await open_despite_mode(path, readable, named->permissions, client);
-      handle = std::move(forced);
     }
     if (!handle) co_return fail(handle.error());
     opened.handle = std::move(*handle);
