@@ -216,6 +216,7 @@ runtime::Task<Status> FileIo::restore_mode(ClientRef client) {
 void FileIo::lose(const OpenFileRef& file, const std::string& why) {
   log_error("{}: an open file was lost with the connection: {}", file->path, why);
   file->lost = Error::system(ESTALE, file->path + ": " + why);
+  file->stale.store(true, std::memory_order_release);
 }
 
 // Fails only with kConnectionLost. A file that cannot be opened again is lost, which is no failure.

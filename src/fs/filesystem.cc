@@ -135,6 +135,9 @@ Completion Filesystem::start_on(SessionSlot& slot, OperationContext& op) {
     co_return fail(Error::system(ENOTDIR, "remote directory '" + path + "'"));
   }
   shared_.inodes.root()->adopt(*attrs, token, shared_.options.attr_lifetime);
+  // So that it is known when the server is away.
+  const Result<StatFsReply> space = co_await statfs_on(slot);
+  if (!space) log_debug("the server does not tell its space: {}", space.error().describe());
   co_return Status();
 }
 

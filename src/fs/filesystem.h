@@ -72,7 +72,8 @@ class Filesystem {
   Outcome<std::string> readlink(OperationContext& op, std::uint64_t inode);
 
   // Attributes (ops_attr.cc)
-  Outcome<AttrReply> getattr(OperationContext& op, std::uint64_t inode);
+  // With the `handle` of a descriptor: ESTALE if its file was lost. 0: none.
+  Outcome<AttrReply> getattr(OperationContext& op, std::uint64_t inode, std::uint64_t handle = 0);
   // `handle` 0: none.
   Outcome<AttrReply> setattr(OperationContext& op, std::uint64_t inode, SetAttr change,
                              std::uint64_t handle);
@@ -152,6 +153,7 @@ class Filesystem {
   // The bodies that run on a session's loop.
   Outcome<EntryReply> lookup_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                 std::string name);
+  Outcome<AttrReply> getattr_by_number(OperationContext& op, std::uint64_t inode);
   Outcome<AttrReply> getattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode);
   Outcome<AttrReply> getattr_unnamed(OperationContext& op, InodeRef inode, Error no_name);
   Outcome<AttrReply> getattr_by_handle(OperationContext& op, OpenFileRef file);
@@ -183,7 +185,7 @@ class Filesystem {
   // Before an open file loses its name: without a connection it could not be opened again.
   Completion keep_open(OperationContext& op, InodeRef inode);
   Outcome<std::string> readlink_on(SessionSlot& slot, OperationContext& op, InodeRef inode);
-  Outcome<StatFsReply> statfs_on(SessionSlot& slot, OperationContext& op);
+  Outcome<StatFsReply> statfs_on(SessionSlot& slot);
   Completion start_on(SessionSlot& slot, OperationContext& op);
 
   // The open state of `inode`, at home in `slot` (null: the least loaded) if it is new.

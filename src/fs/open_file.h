@@ -46,6 +46,7 @@ struct OpenFile {
   const std::uint32_t reopen_flags;  // kOpen*, without what creates or empties
   // Why it can never be used again: it was removed or replaced while there was no connection.
   std::optional<Error> lost;
+  std::atomic<bool> stale{false};  // the same, for any thread
   bool readable = false;
   bool writable = false;
   bool append = false;

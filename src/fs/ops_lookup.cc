@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 
 #include "fs/ask.h"
 #include "fs/diagnose.h"
@@ -49,7 +50,16 @@ Outcome<EntryReply> Filesystem::lookup_on(SessionSlot& slot, OperationContext& o
   co_return missing;
 }
 
-Outcome<AttrReply> Filesystem::getattr(OperationContext& op, std::uint64_t inode) {
+Outcome<AttrReply> Filesystem::getattr(OperationContext& op, std::uint64_t inode,
+                                       std::uint64_t handle) {
+  Result<AttrReply> reply = co_await getattr_by_number(op, inode);
+  // Its name may be another file's by now, and what is seen by it is of that.
+  const OpenFileRef file = handle != 0 ? shared_.files.find(handle) : nullptr;
+  if (file && file->stale.load(std::memory_order_acquire)) co_return fail(Error::system(ESTALE));
+  co_return reply;
+}
+
+Outcome<AttrReply> Filesystem::getattr_by_number(OperationContext& op, std::uint64_t inode) {
   const Result<InodeRef> found = find(inode);
   if (!found) co_return fail(found.error());
   if ((*found)->view(shared_.clock.now()).fresh) co_return attr_reply(**found);
@@ -159,34 +169,39 @@ Outcome<std::string> Filesystem::readlink_on(SessionSlot& slot, OperationContext
   co_return *target;
 }
 
+// umount(8), df and shells ask for it and must not hang because the server is away: then they get
+// what was known last.
 Outcome<StatFsReply> Filesystem::statfs(OperationContext& op) {
+  static_cast<void>(op);
   const Lease lease(shared_.pool.pick());
-  co_return co_await runtime::run_on(lease.loop(), statfs_on(lease.slot(), op));
+  co_return co_await runtime::run_on(lease.loop(), statfs_on(lease.slot()));
 }
 
-Outcome<StatFsReply> Filesystem::statfs_on(SessionSlot& slot, OperationContext& op) {
+Outcome<StatFsReply> Filesystem::statfs_on(SessionSlot& slot) {
+  constexpr Duration kPatience = std::chrono::seconds(1);
+  const auto patience = runtime::Cancel::create();
+  runtime::Timer timer(slot.loop());
+  timer.start_after(kPatience, [patience] { patience->cancel(runtime::CancelReason::kTimedOut); });
   const std::string path = shared_.inodes.root_path();
   auto send = [&path](sftp::Client& client) { return client.statvfs(path); };
-  const Result<sftp::StatVfs> space = co_await ask<sftp::StatVfs>(slot, op.cancel.get(), send);
-  StatFsReply reply;
-  if (!space && space.error().is(ErrorCode::kUnsupported)) {
-    // Unknown is shown as plenty: zero would make installers refuse to write.
-    constexpr std::uint64_t kPlentyBlocks = std::uint64_t{1} << 28;
-    reply.block_size = reply.fragment_size = 4096;
-    reply.blocks = reply.blocks_free = reply.blocks_available = kPlentyBlocks;
-    reply.files = reply.files_free = kPlentyBlocks;
+  const Result<sftp::StatVfs> space = co_await ask<sftp::StatVfs>(slot, patience.get(), send);
+  if (space) {
+    StatFsReply reply;
+    reply.block_size = space->block_size;
+    reply.fragment_size = space->fragment_size != 0 ? space->fragment_size : space->block_size;
+    reply.blocks = space->blocks;
+    reply.blocks_free = space->blocks_free;
+    reply.blocks_available = space->blocks_available;
+    reply.files = space->files;
+    reply.files_free = space->files_free;
+    reply.name_max = space->name_max != 0 ? space->name_max : kNameMax;
+    shared_.space.set(reply);
     co_return reply;
   }
-  if (!space) co_return fail(Error::system(to_errno(space.error(), Attempt::kStatFs)));
-  reply.block_size = space->block_size;
-  reply.fragment_size = space->fragment_size != 0 ? space->fragment_size : space->block_size;
-  reply.blocks = space->blocks;
-  reply.blocks_free = space->blocks_free;
-  reply.blocks_available = space->blocks_available;
-  reply.files = space->files;
-  reply.files_free = space->files_free;
-  reply.name_max = space->name_max != 0 ? space->name_max : kNameMax;
-  co_return reply;
+  if (was_refused(space)) {
+    co_return fail(Error::system(to_errno(space.error(), Attempt::kStatFs)));
+  }
+  co_return shared_.space.get();
 }
 
 }  // namespace sftpfs::fs

@@ -4,8 +4,8 @@
 // Threads:   each member says so itself.
 //
 // Lock order, for the whole of src/: take a lock only while holding locks further left.
-//   InodeTable -> Inode -> Readahead -> HandleTable -> cache shard -> NamesInFlux -> Cancel ->
-//   Loop mailbox
+//   InodeTable -> Inode -> Readahead -> HandleTable -> cache shard -> NamesInFlux, KnownSpace ->
+//   Cancel -> Loop mailbox
 // Never two of one kind, none across a suspension, none while calling into sftp/ or libfuse.
 #pragma once
 
@@ -20,6 +20,7 @@
 #include "fs/names_in_flux.h"
 #include "fs/open_file.h"
 #include "fs/options.h"
+#include "fs/types.h"
 #include "fs/worker.h"
 
 namespace sftpfs::fs {
@@ -52,6 +53,30 @@ class NoKernel final : public KernelNotifier {
   void attributes_changed(std::uint64_t /*inode*/) override {}
 };
 
+// The space on the server as it was last seen; before that, plenty: zero would make installers
+// refuse to write. Any thread.
+class KnownSpace {
+ public:
+  KnownSpace() {
+    constexpr std::uint64_t kPlentyBlocks = std::uint64_t{1} << 28;
+    space_.block_size = space_.fragment_size = 4096;
+    space_.blocks = space_.blocks_free = space_.blocks_available = kPlentyBlocks;
+    space_.files = space_.files_free = kPlentyBlocks;
+  }
+  void set(const StatFsReply& space) {
+    const MutexLock lock(mutex_);
+    space_ = space;
+  }
+  StatFsReply get() const {
+    const MutexLock lock(mutex_);
+    return space_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  StatFsReply space_ SFTPFS_GUARDED_BY(mutex_);
+};
+
 struct Shared {
   Shared(const Options& chosen, const Clock& the_clock,
          std::shared_ptr<runtime::Connector> connector)
@@ -78,6 +103,7 @@ struct Shared {
   HandleTable<DirectoryStream> directories;
   Counters counters;
   NamesInFlux names_in_flux;
+  KnownSpace space;
   NoKernel no_kernel;
   KernelNotifier* notifier = &no_kernel;  // set while no operation is under way
   SessionPool pool;

@@ -11,13 +11,13 @@ namespace {
 using fs::Attempt;
 using runtime::Task;
 
-Task<void> do_getattr(OperationRef op, fuse_ino_t inode) {
-  const Result<fs::AttrReply> attr = co_await op->filesystem().getattr(op->context(), inode);
+Task<void> do_getattr(OperationRef op, fuse_ino_t inode, std::uint64_t handle) {
+  const Result<fs::AttrReply> attr =
+      co_await op->filesystem().getattr(op->context(), inode, handle);
   op->reply_attr(attr, Attempt::kLookup);
 }
 void on_getattr(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
-  static_cast<void>(info);
-  runtime::spawn(do_getattr(begin(request), inode));
+  runtime::spawn(do_getattr(begin(request), inode, info != nullptr ? info->fh : 0));
 }
 
 fs::SetAttr to_set_attr(const struct stat& attr, int to_set, const WallTime& now) {
