@@ -21,6 +21,7 @@ class Deadline {
   explicit Deadline(std::chrono::milliseconds from_now)
       : at_(Clock::now() + from_now * time_factor()) {}
 
+  Clock::time_point at() const { return at_; }
   bool passed() const { return Clock::now() >= at_; }
   // For poll(2): at least 0, rounded up.
   int remaining_ms() const {

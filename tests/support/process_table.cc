@@ -68,6 +68,22 @@ bool alive(pid_t pid) {
   return state && state->state != 'Z' && state->state != 'X';
 }
 
+long status_kib(pid_t pid, const std::string& name) {
+  const std::string status = proc_file(pid, "status");
+  const std::size_t line = status.find(name);
+  return line == std::string::npos ? 0 : std::stol(status.substr(line + name.size()));
+}
+
+// Zero for a directory that is gone.
+std::size_t entries_in(const std::string& path) {
+  std::size_t count = 0;
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), &::closedir);
+  while (const dirent* entry = directory ? ::readdir(directory.get()) : nullptr) {
+    if (entry->d_name[0] != '.') ++count;
+  }
+  return count;
+}
+
 }  // namespace
 
 std::vector<pid_t> all_processes() {
@@ -144,11 +160,37 @@ std::string describe_processes(const std::vector<pid_t>& pids) {
   return text;
 }
 
-long peak_memory_kib(pid_t pid) {
-  const std::string status = proc_file(pid, "status");
-  const std::size_t line = status.find("VmHWM:");
-  return line == std::string::npos ? 0 : std::stol(status.substr(line + 6));
+std::string process_name(pid_t pid) {
+  const std::string name = proc_file(pid, "comm");
+  return name.substr(0, name.find('\n'));
 }
+
+char process_state(pid_t pid) {
+  const auto state = state_of(pid);
+  return state ? state->state : '?';
+}
+
+bool waits_for_fuse(pid_t pid) {
+  const char state = process_state(pid);
+  if (state != 'S' && state != 'D') return false;
+  // A page that is being read is waited for in the page cache, with no word of who reads it.
+  const std::string stack = proc_file(pid, "stack");
+  return ::geteuid() != 0 || stack.find("fuse") != std::string::npos ||
+         stack.find("folio_wait") != std::string::npos;
+}
+
+std::string kernel_stack(pid_t pid) { return proc_file(pid, "stack"); }
+
+ProcessSize process_size(pid_t pid) {
+  const std::string path = "/proc/" + std::to_string(pid);
+  ProcessSize size;
+  size.descriptors = entries_in(path + "/fd");
+  size.threads = entries_in(path + "/task");
+  size.memory_kib = status_kib(pid, "VmRSS:");
+  return size;
+}
+
+long peak_memory_kib(pid_t pid) { return status_kib(pid, "VmHWM:"); }
 
 void kill_tree(pid_t root, const Deadline& deadline) {
   std::set<pid_t> stopped;

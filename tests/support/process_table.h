@@ -27,6 +27,22 @@ std::vector<pid_t> wait_environment_gone(const std::string& entry, const Deadlin
 // "pid 17: sshd: root@notty" for messages; zombies say so.
 std::string describe_process(pid_t pid);
 std::string describe_processes(const std::vector<pid_t>& pids);
+// "sftp-server"; empty for a process that is gone.
+std::string process_name(pid_t pid);
+// As in /proc/PID/stat: 'R', 'S', 'D' ...; '?' for a process that is gone.
+char process_state(pid_t pid);
+// Whether it is inside the kernel's FUSE client, waiting (told by its kernel stack, which only root
+// may see; without root: whether it sleeps at all).
+bool waits_for_fuse(pid_t pid);
+// Where in the kernel it waits, for messages; empty without root.
+std::string kernel_stack(pid_t pid);
+// What grows when something leaks; all 0 when the process is gone.
+struct ProcessSize {
+  std::size_t descriptors = 0;
+  std::size_t threads = 0;
+  long memory_kib = 0;  // resident
+};
+ProcessSize process_size(pid_t pid);
 // Peak resident memory in KiB, from the kernel's own account; 0 if the process is gone.
 long peak_memory_kib(pid_t pid);
 

@@ -11,10 +11,12 @@
 
 #include <algorithm>
 #include <array>
+#include <condition_variable>
 #include <limits>
 #include <list>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "base/unique_fd.h"
 #include "support/net.h"
@@ -56,6 +58,7 @@ struct PendingCut {
   Direction direction;
   std::uint64_t bytes_left;
   CutMode mode;
+  std::function<void()> action;  // instead of a cut, if there is one
 };
 
 }  // namespace
@@ -70,8 +73,12 @@ class Relay::Engine {
   void set_delay(Direction direction, std::chrono::microseconds delay);
   void set_bandwidth(std::uint64_t bytes_per_second);
   void cut(CutMode mode);
-  void cut_at(Direction direction, std::uint64_t count, CutMode mode);
+  void cut_at(PendingCut cut);
+  void cancel_cut();
   bool cut_done();
+  bool wait_cut(const Deadline& deadline);
+  bool wait_stats(const std::function<bool(const RelayStats&)>& condition,
+                  const Deadline& deadline);
   void refuse();
   void heal();
 
@@ -85,6 +92,7 @@ class Relay::Engine {
   void watch(Connection& connection);
   void arm_timer();
   void wake();
+  RelayStats stats_now() const;  // with the mutex held
 
   const std::uint16_t target_port_;
   UniqueFd listener_;
@@ -101,6 +109,7 @@ class Relay::Engine {
   bool black_hole_ = false;
   bool refusing_ = false;
   bool stopping_ = false;
+  std::condition_variable turned_;  // after each turn
 
   std::thread thread_;
 };
@@ -150,6 +159,7 @@ void Relay::Engine::run() {
     }
     for (Connection& connection : connections_) watch(connection);
     arm_timer();
+    turned_.notify_all();
   }
 }
 
@@ -192,8 +202,9 @@ void Relay::Engine::serve(Connection& connection, bool& broken) {
   for (const RelayPipe& pipe : connection.pipes) queued += pipe.queued_bytes();
   stats_.peak_queued_bytes = std::max(stats_.peak_queued_bytes, queued);
   if (pending_cut_ && pending_cut_->bytes_left == 0) {
-    const CutMode mode = pending_cut_->mode;
-    pending_cut_.reset();
+    const PendingCut cut = *std::exchange(pending_cut_, std::nullopt);
+    if (cut.action) return cut.action();
+    const CutMode mode = cut.mode;
     close(connection, mode);
     broken = mode != CutMode::kBlackHole;
     return;
@@ -267,6 +278,10 @@ void Relay::Engine::arm_timer() {
 
 RelayStats Relay::Engine::stats() {
   const std::lock_guard lock(mutex_);
+  return stats_now();
+}
+
+RelayStats Relay::Engine::stats_now() const {
   RelayStats result = stats_;
   result.open_connections = connections_.size();
   return result;
@@ -292,14 +307,30 @@ void Relay::Engine::cut(CutMode mode) {
   wake();
 }
 
-void Relay::Engine::cut_at(Direction direction, std::uint64_t count, CutMode mode) {
+void Relay::Engine::cut_at(PendingCut cut) {
   const std::lock_guard lock(mutex_);
-  pending_cut_ = PendingCut{direction, count, mode};
+  pending_cut_ = std::move(cut);
+}
+
+void Relay::Engine::cancel_cut() {
+  const std::lock_guard lock(mutex_);
+  pending_cut_.reset();
 }
 
 bool Relay::Engine::cut_done() {
   const std::lock_guard lock(mutex_);
   return !pending_cut_;
+}
+
+bool Relay::Engine::wait_cut(const Deadline& deadline) {
+  std::unique_lock lock(mutex_);
+  return turned_.wait_until(lock, deadline.at(), [this] { return !pending_cut_; });
+}
+
+bool Relay::Engine::wait_stats(const std::function<bool(const RelayStats&)>& condition,
+                               const Deadline& deadline) {
+  std::unique_lock lock(mutex_);
+  return turned_.wait_until(lock, deadline.at(), [&] { return condition(stats_now()); });
 }
 
 void Relay::Engine::refuse() {
@@ -329,7 +360,16 @@ void Relay::set_bandwidth(std::uint64_t bytes_per_second) {
 }
 void Relay::cut(CutMode mode) { engine_->cut(mode); }
 void Relay::cut_at(Direction direction, std::uint64_t count, CutMode mode) {
-  engine_->cut_at(direction, count, mode);
+  engine_->cut_at({direction, count, mode, {}});
+}
+void Relay::call_at(Direction direction, std::uint64_t count, std::function<void()> action) {
+  engine_->cut_at({direction, count, CutMode::kReset, std::move(action)});
+}
+void Relay::cancel_cut() { engine_->cancel_cut(); }
+bool Relay::wait_cut(const Deadline& deadline) const { return engine_->wait_cut(deadline); }
+bool Relay::wait_stats(const std::function<bool(const RelayStats&)>& condition,
+                       const Deadline& deadline) const {
+  return engine_->wait_stats(condition, deadline);
 }
 bool Relay::cut_done() const { return engine_->cut_done(); }
 void Relay::refuse() { engine_->refuse(); }

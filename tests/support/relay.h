@@ -17,6 +17,8 @@
 #include <memory>
 #include <optional>
 
+#include "support/deadline.h"
+
 namespace sftpfs::test {
 
 enum class Direction { kToServer, kToClient };
@@ -63,8 +65,18 @@ class Relay {
   // Cuts the connection that delivers byte number `count` (from 1, counted from now over all
   // connections) in `direction`, right after that byte. One such order at a time; the last wins.
   void cut_at(Direction direction, std::uint64_t count, CutMode mode);
-  // Whether no cut_at() is waiting any more.
+  // As cut_at(), but calls `action` instead, on the relay's thread, while nothing else is relayed;
+  // it must not use the relay.
+  void call_at(Direction direction, std::uint64_t count, std::function<void()> action);
+  // Whether no cut_at() or call_at() is waiting any more.
   bool cut_done() const;
+  // Waits until then, or until the deadline; false in the latter case.
+  bool wait_cut(const Deadline& deadline) const;
+  // Takes a waiting order back.
+  void cancel_cut();
+  // Waits until `condition` holds; it is looked at whenever the relay has done something.
+  bool wait_stats(const std::function<bool(const RelayStats&)>& condition,
+                  const Deadline& deadline) const;
   // New connections are reset instead of relayed, until heal().
   void refuse();
   // Ends a black hole (what waited is delivered) and accepts connections again.

@@ -22,6 +22,7 @@ constexpr std::chrono::seconds kStartTimeout{10};
 constexpr std::chrono::seconds kEndTimeout{10};
 constexpr int kPortAttempts = 20;
 constexpr int kRetryMs = 2;
+constexpr const char* kKept = "_kept";  // of a host key that another stands in for
 
 std::string own_user_name() {
   const passwd* entry = ::getpwuid(::geteuid());
@@ -191,6 +192,35 @@ void TestServer::resume() {
 
 void TestServer::kill_sessions() {
   for (const pid_t pid : descendants(listener_->pid())) ::kill(pid, SIGKILL);
+}
+
+void TestServer::kill_connections() {
+  for (const pid_t pid : children_of(listener_->pid())) ::kill(pid, SIGKILL);
+}
+
+void TestServer::kill_sftp_servers() {
+  for (const pid_t pid : descendants(listener_->pid())) {
+    if (process_name(pid) == "sftp-server") ::kill(pid, SIGKILL);
+  }
+}
+
+void TestServer::change_host_key() {
+  for (const KeyType type : options_.host_keys) {
+    for (const char* half : {"", ".pub"}) {
+      must(::rename((host_key(type) + half).c_str(), (host_key(type) + kKept + half).c_str()),
+           "rename");
+    }
+    generate_key(host_key(type), type, "");
+  }
+}
+
+void TestServer::restore_host_key() {
+  for (const KeyType type : options_.host_keys) {
+    for (const char* half : {"", ".pub"}) {
+      must(::rename((host_key(type) + kKept + half).c_str(), (host_key(type) + half).c_str()),
+           "rename");
+    }
+  }
 }
 
 void TestServer::kill_all() {

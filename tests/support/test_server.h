@@ -68,9 +68,17 @@ class TestServer {
   void resume();
   // Kills the sessions; the listener goes on and takes new ones.
   void kill_sessions();
+  // Kills only sshd's side of the sessions; sftp-server sees its input end.
+  void kill_connections();
+  // Kills only the programmes of the sessions (sftp_subsystem must be a programme's path).
+  void kill_sftp_servers();
   // Kills everything; start_again() listens on the same port with the same keys.
   void kill_all();
   void start_again();
+  // From start_again() on another host key is shown, until the old one is put back. known_hosts()
+  // stays as it is.
+  void change_host_key();
+  void restore_host_key();
 
  private:
   void make_keys(const ServerOptions& options);
