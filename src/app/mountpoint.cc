@@ -82,11 +82,17 @@ tl::unexpected<Error> cannot_use(const std::string& path, int os_errno) {
 
 std::string fuse_type(const Config& config) { return "fuse." + config.subtype; }
 
+// Attributes that the kernel still knows say nothing about the programme behind them.
+bool is_dead(const std::string& path) {
+  struct statx status {};
+  constexpr int kFlags = AT_STATX_FORCE_SYNC | AT_NO_AUTOMOUNT;
+  return ::statx(AT_FDCWD, path.c_str(), kFlags, STATX_TYPE, &status) != 0 && errno == ENOTCONN;
+}
+
 // Clears away dead mounts of ours; those of others are theirs to clear.
 Status detach_dead_mounts(const Config& config, const std::string& path) {
   for (int i = 0; i < kDeadMountsMax; ++i) {
-    struct stat status {};
-    if (::stat(path.c_str(), &status) == 0 || errno != ENOTCONN) return {};
+    if (!is_dead(path)) return {};
     const Result<std::vector<MountEntry>> table = read_mount_table();
     if (!table) return fail(table.error());
     const std::optional<MountEntry> top = find_mount(*table, path);
@@ -180,6 +186,17 @@ Status detach_mount(const std::string& path) {
   }
   if (status == 0) return {};
   return wrong(ErrorCode::kBusy, path, "fusermount3 could not detach the dead mount on it");
+}
+
+Status detach_severed_mount(const Config& config, const std::string& path) {
+  // What is behind a device belongs to who has passed it.
+  if (path.starts_with(kDevFd)) return {};
+  const Result<std::vector<MountEntry>> table = read_mount_table();
+  if (!table) return fail(table.error());
+  const std::optional<MountEntry> top = find_mount(*table, path);
+  const bool ours = top && top->type == fuse_type(config) && top->source == fsname_of(config);
+  if (!ours || !is_dead(path)) return {};
+  return detach_mount(path);
 }
 
 Status remount(const Config& config) {

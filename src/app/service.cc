@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "app/exit_code.h"
+#include "app/mountpoint.h"
 #include "app/option_list.h"
 #include "base/log.h"
 #include "fs/directory_stream.h"
@@ -88,7 +89,7 @@ runtime::Task<void> Service::run(std::string mountpoint, Readiness& readiness) {
     co_await changed_.wait();
   }
   phase_ = Phase::kEnding;
-  Outcome finished = co_await finish();
+  Outcome finished = co_await finish(mountpoint);
   outcome_ = std::move(finished);
   control_.stop();
 }
@@ -140,7 +141,7 @@ runtime::Task<Status> Service::adopt_and_start() {
   co_return co_await filesystem_.start(starting_);
 }
 
-runtime::Task<Outcome> Service::finish() {
+runtime::Task<Outcome> Service::finish(std::string mountpoint) {
   Outcome outcome;
   runtime::Timer deadline(control_);
   deadline.start_after(shared_.options.drain_timeout, [cancel = draining_.cancel] {
@@ -152,6 +153,9 @@ runtime::Task<Outcome> Service::finish() {
     outcome.message = "not all data reached the server: " + reason(drained.error());
   }
   mount_->unmount();
+  // libfuse leaves a mount alone whose connection was severed (umount -f while it is busy).
+  const Status detached = detach_severed_mount(config_, mountpoint);
+  if (!detached) log_warning("{}", detached.error().describe());
   log_info("{} is unmounted", fsname_of(config_));
   co_return outcome;
 }

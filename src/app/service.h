@@ -48,7 +48,7 @@ class Service {
   runtime::Task<void> run(std::string mountpoint, Readiness& readiness);
   runtime::Task<Outcome> start(std::string mountpoint);
   runtime::Task<Status> adopt_and_start();
-  runtime::Task<Outcome> finish();
+  runtime::Task<Outcome> finish(std::string mountpoint);
   Status watch();
   void on_signal(int signal);
   void on_resume(Duration slept);
