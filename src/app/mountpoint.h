@@ -28,8 +28,8 @@ Result<Mountpoint> prepare_mountpoint(const Config& config);
 // else fusermount3 -u -z.
 Status detach_mount(const std::string& path);
 
-// Detaches our mount on `path` if its connection to the kernel was severed: umount -f does that, and
-// leaves the mount there when it is busy. Anything else stays.
+// Detaches our mount on `path` if its connection to the kernel was severed: umount -f does that,
+// and leaves the mount there when it is busy. Anything else stays.
 Status detach_severed_mount(const Config& config, const std::string& path);
 
 // -o remount: sets the flags of the existing mount at `config.mountpoint`; needs root.
