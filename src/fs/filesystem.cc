@@ -136,7 +136,8 @@ Completion Filesystem::start_on(SessionSlot& slot, OperationContext& op) {
   }
   shared_.inodes.root()->adopt(*attrs, token, shared_.options.attr_lifetime);
   // So that it is known when the server is away.
-  const Result<StatFsReply> space = co_await statfs_on(slot);
+  std::shared_ptr<runtime::Cancel> patience = runtime::Cancel::create();
+  const Result<StatFsReply> space = co_await statfs_on(slot, std::move(patience));
   if (!space) log_debug("the server does not tell its space: {}", space.error().describe());
   co_return Status();
 }

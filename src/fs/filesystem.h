@@ -185,7 +185,7 @@ class Filesystem {
   // Before an open file loses its name: without a connection it could not be opened again.
   Completion keep_open(OperationContext& op, InodeRef inode);
   Outcome<std::string> readlink_on(SessionSlot& slot, OperationContext& op, InodeRef inode);
-  Outcome<StatFsReply> statfs_on(SessionSlot& slot);
+  Outcome<StatFsReply> statfs_on(SessionSlot& slot, std::shared_ptr<runtime::Cancel> cancel);
   Completion start_on(SessionSlot& slot, OperationContext& op);
 
   // The open state of `inode`, at home in `slot` (null: the least loaded) if it is new.

@@ -172,19 +172,18 @@ Outcome<std::string> Filesystem::readlink_on(SessionSlot& slot, OperationContext
 // umount(8), df and shells ask for it and must not hang because the server is away: then they get
 // what was known last.
 Outcome<StatFsReply> Filesystem::statfs(OperationContext& op) {
-  static_cast<void>(op);
   const Lease lease(shared_.pool.pick());
-  co_return co_await runtime::run_on(lease.loop(), statfs_on(lease.slot()));
+  co_return co_await runtime::run_on(lease.loop(), statfs_on(lease.slot(), op.cancel));
 }
 
-Outcome<StatFsReply> Filesystem::statfs_on(SessionSlot& slot) {
+Outcome<StatFsReply> Filesystem::statfs_on(SessionSlot& slot,
+                                           std::shared_ptr<runtime::Cancel> cancel) {
   constexpr Duration kPatience = std::chrono::seconds(1);
-  const auto patience = runtime::Cancel::create();
   runtime::Timer timer(slot.loop());
-  timer.start_after(kPatience, [patience] { patience->cancel(runtime::CancelReason::kTimedOut); });
+  timer.start_after(kPatience, [cancel] { cancel->cancel(runtime::CancelReason::kTimedOut); });
   const std::string path = shared_.inodes.root_path();
   auto send = [&path](sftp::Client& client) { return client.statvfs(path); };
-  const Result<sftp::StatVfs> space = co_await ask<sftp::StatVfs>(slot, patience.get(), send);
+  const Result<sftp::StatVfs> space = co_await ask<sftp::StatVfs>(slot, cancel.get(), send);
   if (space) {
     StatFsReply reply;
     reply.block_size = space->block_size;
@@ -198,7 +197,8 @@ Outcome<StatFsReply> Filesystem::statfs_on(SessionSlot& slot) {
     shared_.space.set(reply);
     co_return reply;
   }
-  if (was_refused(space)) {
+  const bool timed_out = cancel->reason() == runtime::CancelReason::kTimedOut;
+  if (was_refused(space) || (cancel->cancelled() && !timed_out)) {
     co_return fail(Error::system(to_errno(space.error(), Attempt::kStatFs)));
   }
   co_return shared_.space.get();
