@@ -86,7 +86,9 @@ TestServer::TestServer(const ServerOptions& options)
   for (int attempt = 0; attempt < kPortAttempts; ++attempt) {
     port_ = free_loopback_port();
     write_config(options_);
-    if (start_listener()) return;
+    if (!start_listener()) continue;
+    // The session that greeted must not be taken for a test's.
+    if (wait_session_count(0, Deadline(kStartTimeout))) return;
   }
   throw TestError("sshd does not start; its log:\n" + log());
 }
@@ -156,10 +158,7 @@ bool TestServer::start_listener() {
   while (!deadline.passed()) {
     // Whoever answers on the port might be another's server: ours says when it listens.
     const bool listening = log().find("Server listening on") != std::string::npos;
-    if (listening && greets_with(port_, "SSH-2.0-", deadline)) {
-      // The session that greeted must not be taken for a test's.
-      return wait_session_count(0, deadline);
-    }
+    if (listening && greets_with(port_, "SSH-2.0-", deadline)) return true;
     // Ends at once when sshd does; otherwise it is time to look again.
     if (wait_exit(listener_->pidfd(), Deadline(std::chrono::milliseconds(kRetryMs)))) return false;
   }
