@@ -25,7 +25,8 @@ ServerOptions server_options() {
   // A programme of its own, so that it can be killed without sshd.
   options.sftp_subsystem = kSftpServer;
   // Connections that were swallowed before they had logged in must not pile up.
-  options.config = {"LoginGraceTime 20"};
+  // And what the user's shell does when it starts is no matter of ours.
+  options.config = {"LoginGraceTime 20", "SetEnv HOME=/nonexistent"};
   return options;
 }
 
