@@ -31,8 +31,8 @@ struct Scenario {
   unsigned fault_kinds = 0;  // bits of FaultKind
   unsigned faults_min = 0;   // the applications go on until there were as many
   unsigned operations_min = 200;
-  bool interrupts = false;      // some waits of applications are cut short
-  bool two_workers = true;      // in some schedules
+  bool interrupts = false;  // some waits of applications are cut short
+  bool two_workers = true;  // in some schedules
 };
 
 class World {
