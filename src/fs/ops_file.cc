@@ -252,7 +252,9 @@ Outcome<CreateReply> Filesystem::create_on(SessionSlot& slot, OperationContext& 
   // The server's umask has no say in the mode.
   const bool masked = made->attrs.has(sftp::kAttrPermissions) &&
                       (made->attrs.permissions & kMaskableBits) != (mode & kMaskableBits);
-  if (masked) co_await restore_mode(op, file, made->attrs, mode);
+  if (masked) {
+    co_await restore_mode(op, file, made->attrs, mode);
+  }
   CreateReply reply;
   reply.open = open_reply(file);
   reply.entry = entry_reply(file->inode);
