@@ -169,8 +169,8 @@ Outcome<std::string> Filesystem::readlink_on(SessionSlot& slot, OperationContext
   co_return *target;
 }
 
-// umount(8), df and shells ask for it and must not hang because the server is away: then they get
-// what was known last.
+// umount(8) asks for it before it unmounts and must not hang because the server is away: then it
+// gets what was known last.
 Outcome<StatFsReply> Filesystem::statfs(OperationContext& op) {
   const Lease lease(shared_.pool.pick());
   co_return co_await runtime::run_on(lease.loop(), statfs_on(lease.slot(), op.cancel));

@@ -35,6 +35,17 @@ class Crash : public testing::TestWithParam<MountConfig> {
     scene_.mount().send_signal(SIGKILL);
     EXPECT_TRUE(!pidfd || wait_exit(pidfd.get(), Deadline(kSoon)));
   }
+  // Over the dead mount, of which nothing is left below afterwards.
+  void expect_mountable_again() {
+    MountOptions options = scene_.mount_options();
+    options.mount_point = scene_.mount().path();
+    {
+      TestMount again(scene_.server(), options);
+      EXPECT_EQ(run({"cat", again.file("file")}).output, "text\n");
+      EXPECT_EQ(again.unmount(), "");
+    }
+    EXPECT_EQ(scene_.mount().wait_gone(), "");
+  }
   void end_dead_mount() {
     EXPECT_EQ(run({"umount", scene_.mount().path()}).exit_code, 0);
     EXPECT_EQ(scene_.mount().wait_gone(), "");
@@ -96,15 +107,7 @@ TEST_P(Crash, WhoWaitsGetsAnErrorAndNotAnEmptyFile) {
 
 TEST_P(Crash, MountingAgainOverTheDeadMountWorks) {
   kill_daemon();
-  MountOptions options = scene_.mount_options();
-  options.mount_point = scene_.mount().path();
-  {
-    TestMount again(scene_.server(), options);
-    EXPECT_EQ(run({"cat", again.file("file")}).output, "text\n");
-    EXPECT_EQ(again.unmount(), "");
-  }
-  // Nothing of the first one lies below.
-  EXPECT_EQ(scene_.mount().wait_gone(), "");
+  expect_mountable_again();
 }
 
 // Attributes that the kernel still knows make a dead mount look alive.
@@ -112,14 +115,7 @@ TEST_P(Crash, MountingAgainWorksWhileTheKernelKnowsAttributes) {
   scene_.mount_again({"attr_timeout=600", "entry_timeout=600"});
   EXPECT_EQ(run({"stat", scene_.mount().path()}).exit_code, 0);
   kill_daemon();
-  MountOptions options = scene_.mount_options();
-  options.mount_point = scene_.mount().path();
-  {
-    TestMount again(scene_.server(), options);
-    EXPECT_EQ(run({"cat", again.file("file")}).output, "text\n");
-    EXPECT_EQ(again.unmount(), "");
-  }
-  EXPECT_EQ(scene_.mount().wait_gone(), "");
+  expect_mountable_again();
 }
 
 TEST_P(Crash, WhatWasSyncedIsOnTheServer) {
