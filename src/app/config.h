@@ -57,6 +57,7 @@ struct Config {
   bool foreground = false;
   bool debug = false;
   bool fake = false;    // check everything, mount nothing
+  bool check = false;   // connect and look at the directory, mount nothing
   bool sloppy = false;  // unknown options are warnings
   bool verbose = false;
   bool remount = false;   // change the flags of an existing mount

@@ -64,11 +64,13 @@ Outcome serve_mount(const Config& config, const Mountpoint& mountpoint,
   tell(config, "connecting to " + ssh_options.host);
   const Status connected = service.connect(prompter);
   if (!connected) return failed(config, connected.error());
+  if (config.check) return service.check();
   tell(config, "connected; mounting " + config.source.text + " on " + mountpoint.path);
   return service.serve(mountpoint.path, readiness);
 }
 
 Status prepare_process(const Config& config) {
+  if (!config.fake && !config.check) prepare_control_directory(config.run_as_user);
   if (!config.run_as_user.empty()) {
     const Status user = become_user(config.run_as_user);
     if (!user) return user;
@@ -83,14 +85,18 @@ int mount_now(const Config& config) {
   const fs::Options fs = fs_options(config, std::thread::hardware_concurrency());
   const Status prepared = prepare_process(config);
   if (!prepared) return complain(prepared.error(), exit_code_for(prepared.error()));
-  const Result<Mountpoint> mountpoint = prepare_mountpoint(config);
+  const Result<Mountpoint> mountpoint = config.check ? Mountpoint{} : prepare_mountpoint(config);
   if (!mountpoint) return complain(mountpoint.error(), exit_code_for(mountpoint.error()));
-  if (config.fake) return static_cast<int>(ExitCode::kOk);
+  if (config.fake && !config.check) return static_cast<int>(ExitCode::kOk);
 
   TerminalPrompter prompter;
-  const LogSink sink = config.foreground ? LogSink::kStderr : LogSink::kSyslog;
-  log_open(sink, config.debug ? LogLevel::kDebug : config.log_level, kIdent);
-  const ExitCode code = run_daemon(config.foreground, kIdent, [&](Readiness& readiness) {
+  const bool foreground = config.foreground || config.check;
+  const LogSink sink = foreground ? LogSink::kStderr : LogSink::kSyslog;
+  LogLevel level = config.debug ? LogLevel::kDebug : config.log_level;
+  // Who only checks wants to hear of what is wrong.
+  if (config.check && !config.verbose && !config.debug) level = LogLevel::kWarning;
+  log_open(sink, level, kIdent);
+  const ExitCode code = run_daemon(foreground, kIdent, [&](Readiness& readiness) {
     return serve_mount(config, *mountpoint, *ssh, fs, prompter, readiness);
   });
   return static_cast<int>(code);

@@ -17,11 +17,16 @@
 #include <memory>
 #include <optional>
 
-#include "app/mount_table.h"
 #include "app/values.h"
 #include "base/printable.h"
+#include "ctl/mount_table.h"
 
 namespace sftpfs::app {
+
+using ctl::find_mount;
+using ctl::MountEntry;
+using ctl::read_mount_table;
+
 namespace {
 
 constexpr std::string_view kDevFd = "/dev/fd/";

@@ -23,6 +23,7 @@ constexpr OptionRow kRows[] = {
     {"sshfs_debug", "", kGeneral, kFull, set_debug, "the same"},
     {"sshfs_verbose", "", kGeneral, kFull, assign<&Config::verbose, true>, "say more while mounting (as -v)"},
     {"setuid", "USER", kGeneral, kFull, store_text<&Config::run_as_user>, "run as this user (for root in fstab)"},
+    {"check", "", kGeneral, kFull, assign<&Config::check, true>, "connect, look at the directory, and mount nothing"},
     {"remount", "", kGeneral, kFull, assign<&Config::remount, true>, "change the mount flags (ro, noexec, ...) of a mount"},
     {"nonempty", "", kGeneral, kFull, assign<&Config::nonempty, true>, "mount again where the same source is mounted already"},
     {"auto_unmount", "", kGeneral, kFull, assign<&Config::auto_unmount, true>, "let fusermount3 unmount when the programme dies"},

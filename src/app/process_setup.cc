@@ -11,7 +11,11 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <optional>
 #include <vector>
+
+#include "base/log.h"
+#include "ctl/rendezvous.h"
 
 namespace sftpfs::app {
 namespace {
@@ -63,6 +67,18 @@ Status harden_process() {
   if (::setrlimit(RLIMIT_CORE, &none) != 0) return fail(Error::system(errno, "RLIMIT_CORE"));
   if (::prctl(PR_SET_DUMPABLE, 0) != 0) return fail(Error::system(errno, "PR_SET_DUMPABLE"));
   return {};
+}
+
+void prepare_control_directory(const std::string& run_as) {
+  if (::geteuid() != 0) return;
+  std::optional<ctl::Owner> owner;
+  if (!run_as.empty()) {
+    const Result<Account> account = look_up(run_as);
+    if (!account) return;  // become_user() says why
+    owner = ctl::Owner{account->uid, account->gid};
+  }
+  const Status made = ctl::prepare_system_directory(owner);
+  if (!made) log_info("no control socket: {}", made.error().describe());
 }
 
 Status become_user(const std::string& name) {

@@ -19,6 +19,10 @@ Status occupy_standard_fds();
 // goes without. Changing the user resets it, so call become_user() first.
 Status harden_process();
 
+// Makes the directory for control sockets, where root's rights are needed for that: before they are
+// given up for those of `run_as` (empty: they are kept). No mount fails for want of it.
+void prepare_control_directory(const std::string& run_as);
+
 // setuid=: groups, ids, HOME, USER and LOGNAME of `name`, for good. Needs root, unless it is who
 // we are already.
 Status become_user(const std::string& name);

@@ -35,7 +35,8 @@ Service::Service(const Config& config, const fs::Options& fs_options,
       signals_(control_, [this](int signal) { on_signal(signal); }),
       suspends_(control_, [this](Duration slept) { on_resume(slept); }),
       shared_(fs_options, clock_, std::make_shared<ssh::ThreadedConnector>(ssh_options, login_)),
-      filesystem_(shared_) {}
+      filesystem_(shared_),
+      control_socket_(control_, config, shared_) {}
 
 Service::~Service() {
   if (mount_) mount_->unmount();
@@ -61,6 +62,24 @@ Outcome Service::serve(const std::string& mountpoint, Readiness& readiness) {
   return outcome_;
 }
 
+Outcome Service::check() {
+  const Status watching = watch();
+  if (!watching) return Outcome{ExitCode::kSystem, watching.error().describe()};
+  shared_.pool.start_threads();
+  control_.post([this] { runtime::spawn(run_check()); });
+  control_.run();
+  return outcome_;
+}
+
+runtime::Task<void> Service::run_check() {
+  const Status started = co_await adopt_and_start();
+  if (!started) {
+    outcome_.code = exit_code_for(started.error());
+    outcome_.message = config_.source.text + ": " + started.error().describe();
+  }
+  control_.stop();
+}
+
 Status Service::watch() {
   const Status signals = signals_.start();
   if (!signals) return signals;
@@ -81,6 +100,7 @@ runtime::Task<void> Service::run(std::string mountpoint, Readiness& readiness) {
   }
   if (serving_) {
     phase_ = Phase::kServing;
+    control_socket_.open(*mount_, mountpoint);
     const Status told = readiness.ready();
     if (!told) log_warning("becoming a daemon: {}", told.error().describe());
     log_info("{} is mounted on {}", fsname_of(config_), mountpoint);
@@ -89,6 +109,7 @@ runtime::Task<void> Service::run(std::string mountpoint, Readiness& readiness) {
     co_await changed_.wait();
   }
   phase_ = Phase::kEnding;
+  control_socket_.set_ending();
   Outcome finished = co_await finish(mountpoint);
   outcome_ = std::move(finished);
   control_.stop();
@@ -152,6 +173,7 @@ runtime::Task<Outcome> Service::finish(std::string mountpoint) {
     outcome.code = ExitCode::kMountFailure;
     outcome.message = "not all data reached the server: " + reason(drained.error());
   }
+  co_await control_socket_.close();
   mount_->unmount();
   // libfuse leaves a mount alone whose connection was severed (umount -f while it is busy).
   const Status detached = detach_severed_mount(config_, mountpoint);

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "app/config.h"
+#include "app/control.h"
 #include "app/daemon.h"
 #include "app/signals.h"
 #include "base/clock.h"
@@ -39,12 +40,15 @@ class Service {
 
   // Reaches the server and, with libssh2, logs in. Blocks; signals have their ordinary effect.
   Status connect(ssh::Prompter& prompter);
+  // Looks at the directory on the server, and mounts nothing.
+  Outcome check();
   // Mounts on `mountpoint`, tells `readiness`, serves, and returns when the mount has ended.
   Outcome serve(const std::string& mountpoint, Readiness& readiness);
 
  private:
   enum class Phase { kStarting, kServing, kEnding };
 
+  runtime::Task<void> run_check();
   runtime::Task<void> run(std::string mountpoint, Readiness& readiness);
   runtime::Task<Outcome> start(std::string mountpoint);
   runtime::Task<Status> adopt_and_start();
@@ -69,6 +73,7 @@ class Service {
   fs::Shared shared_;
   fs::Filesystem filesystem_;
   std::unique_ptr<fuse::Mount> mount_;
+  Control control_socket_;
   Phase phase_ = Phase::kStarting;
   bool serving_ = false;
   bool ending_ = false;

@@ -193,6 +193,14 @@ void InodeTable::rename(const Inode& from_parent, const std::string& from,
   reap_locked(*inode);
 }
 
+std::vector<InodeRef> InodeTable::all() const {
+  const MutexLock lock(mutex_);
+  std::vector<InodeRef> inodes;
+  inodes.reserve(by_id_.size());
+  for (const auto& [id, inode] : by_id_) inodes.push_back(inode);
+  return inodes;
+}
+
 std::size_t InodeTable::size() const {
   const MutexLock lock(mutex_);
   return by_id_.size();

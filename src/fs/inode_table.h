@@ -69,6 +69,7 @@ class InodeTable {
               const std::string& to);
 
   std::size_t size() const;
+  std::vector<InodeRef> all() const;
 
  private:
   InodeRef create_locked(std::uint32_t type) SFTPFS_REQUIRES(mutex_);

@@ -29,6 +29,9 @@ class DirectoryStream;
 
 // Counts of operations, for statistics; relaxed atomics, summed by nobody.
 struct Counters {
+  std::atomic<std::uint64_t> operations{0};  // requests of the kernel
+  std::atomic<std::uint64_t> bytes_read{0};  // given to and taken from applications
+  std::atomic<std::uint64_t> bytes_written{0};
   std::atomic<std::uint64_t> reads{0};
   std::atomic<std::uint64_t> reads_from_cache{0};
   std::atomic<std::uint64_t> reads_around_cache{0};  // the cache said Busy

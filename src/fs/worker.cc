@@ -148,6 +148,12 @@ void SessionPool::probe_sessions() {
   }
 }
 
+void SessionPool::reconnect_sessions(const std::string& why) {
+  for (const std::unique_ptr<SessionSlot>& slot : slots_) {
+    slot->loop().post([session = slot->session_, why] { session->reconnect(why); });
+  }
+}
+
 void SessionPool::close_sessions() {
   if (!started_) return;
   // A session dies on its own loop, before the loop stops.

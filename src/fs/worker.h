@@ -133,6 +133,8 @@ class SessionPool {
   void start_threads();
   // After a suspend of the machine: Session::probe() of all. Any thread.
   void probe_sessions();
+  // Gives every connection up for a new one. Any thread.
+  void reconnect_sessions(const std::string& why);
   // Ends all sessions: whoever waits for one, or for an answer, gets an error at once.
   void close_sessions();
   // Ends the threads too; nothing may be under way any more.

@@ -177,6 +177,13 @@ void Session::probe() {
   connect();
 }
 
+void Session::reconnect(const std::string& why) {
+  if (state_ != SessionState::kReady) return probe();
+  const Error given_up(ErrorCode::kConnectionLost, why);
+  client_->kill(why);
+  lost(given_up);
+}
+
 void Session::abandon_attempt(runtime::CancelReason reason) {
   if (attempt_) std::exchange(attempt_, nullptr)->cancel(reason);
 }

@@ -85,6 +85,9 @@ class Session : public std::enable_shared_from_this<Session> {
   // the next attempt has it now.
   void probe();
 
+  // Gives the connection up, or the wait for the next attempt, and connects anew.
+  void reconnect(const std::string& why);
+
   // Ends everything now: open calls yield kConnectionLost, waiters kShutdown.
   void close();
   // Refuses new users, waits until every request is answered or `deadline` has come, and closes.

@@ -63,11 +63,20 @@ bool Channel::process_one() {
     }
     return false;
   }
+  // libfuse does not tell an operation what it was asked for.
+  current_request_ = request_info(buffer_.mem, static_cast<std::size_t>(size));
+  current_request_.begun = loop().now();
   t_current = this;
   fuse_session_process_buf(session_, &buffer_);
   t_current = nullptr;
   on_progress_();
   return true;
+}
+
+std::vector<RequestInfo> Channel::requests() const {
+  std::vector<RequestInfo> requests;
+  for (const Operation* operation : operations_) requests.push_back(operation->info());
+  return requests;
 }
 
 std::list<Operation*>::iterator Channel::enter(Operation& operation) {

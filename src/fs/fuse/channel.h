@@ -10,9 +10,11 @@
 
 #include <functional>
 #include <list>
+#include <vector>
 
 #include "fs/filesystem.h"
 #include "fs/fuse/fuse_api.h"
+#include "fs/fuse/request_info.h"
 #include "fs/worker.h"
 #include "runtime/loop.h"
 #include "runtime/wait_list.h"
@@ -44,6 +46,10 @@ class Channel final : public runtime::IoHandler {
   // handle that was discarded is released.
   runtime::Task<void> abandon_operations();
 
+  // The request being processed, and all that are under way; on the worker's loop.
+  const RequestInfo& current_request() const { return current_request_; }
+  std::vector<RequestInfo> requests() const;
+
   std::list<Operation*>::iterator enter(Operation& operation);
   void leave(std::list<Operation*>::iterator position);
   // Release what an open yielded but the kernel did not take.
@@ -61,6 +67,7 @@ class Channel final : public runtime::IoHandler {
   std::function<void()> on_progress_;
   std::function<void()> on_gone_;
   fuse_buf buffer_{};
+  RequestInfo current_request_;
   bool open_ = false;
   std::list<Operation*> operations_;
   fs::OperationContext unasked_;  // of releases for which no request waits

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "fs/fuse/channel.h"
 #include "fs/fuse/dispatch.h"
+#include "runtime/hop.h"
 
 namespace sftpfs::fuse {
 namespace {
@@ -34,6 +35,10 @@ class Arguments {
   void add(const char* word) { SFTPFS_CHECK(fuse_opt_add_arg(&args_, word) == 0); }
   fuse_args args_ = {0, nullptr, 0};
 };
+
+runtime::Task<std::vector<RequestInfo>> requests_of(Channel& channel) {
+  co_return channel.requests();
+}
 
 runtime::Task<void> abandon(Channel& channel, std::promise<void>& done) {
   co_await channel.abandon_operations();
@@ -107,6 +112,16 @@ void Mount::on_progress() {
 
 void Mount::on_gone() {
   if (!gone_.exchange(true, std::memory_order_acq_rel)) callbacks_.on_gone();
+}
+
+runtime::Task<std::vector<RequestInfo>> Mount::requests() {
+  std::vector<RequestInfo> all;
+  for (const std::unique_ptr<Channel>& channel : channels_) {
+    const std::vector<RequestInfo> some =
+        co_await runtime::run_on(channel->loop(), requests_of(*channel));
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  co_return all;
 }
 
 void Mount::unmount() {

@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "fs/filesystem.h"
+#include "fs/fuse/request_info.h"
 #include "fs/shared.h"
 
 struct fuse_session;
@@ -46,6 +47,8 @@ class Mount final : public fs::KernelNotifier {
   // Takes the mount away (lazily, so that it also works while files are open), ends the waits of
   // all operations and returns when the last has replied. Also after on_gone().
   void unmount();
+  // What the kernel waits for; hops to every worker.
+  runtime::Task<std::vector<RequestInfo>> requests();
 
  private:
   struct SessionDeleter {

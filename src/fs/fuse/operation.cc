@@ -25,12 +25,14 @@ void on_interrupt(fuse_req_t request, void* data) {
 Operation::Operation(fuse_req_t request, Channel& channel)
     : request_(request),
       channel_(channel),
+      info_(channel.current_request()),
       deadline_(channel.loop()),
       position_(channel.enter(*this)) {
   const fuse_ctx* caller = fuse_req_ctx(request);
   context_.uid = caller->uid;
   context_.gid = caller->gid;
   context_.pid = static_cast<std::uint32_t>(caller->pid);
+  filesystem().shared().counters.operations.fetch_add(1, std::memory_order_relaxed);
   const std::optional<Duration>& timeout = filesystem().shared().options.operation_timeout;
   if (timeout) {
     deadline_.start_after(
@@ -108,6 +110,7 @@ void Operation::reply_create(const Result<fs::CreateReply>& create, fs::Attempt 
 
 void Operation::reply_read(const Result<fs::ReadReply>& read) {
   if (!read) return reply_error(read.error(), fs::Attempt::kRead);
+  filesystem().shared().counters.bytes_read.fetch_add(read->size_bytes, std::memory_order_relaxed);
   if (read->pieces.empty()) {
     fuse_reply_buf(finish(), nullptr, 0);
     return;
@@ -117,6 +120,7 @@ void Operation::reply_read(const Result<fs::ReadReply>& read) {
 
 void Operation::reply_written(const Result<std::size_t>& size) {
   if (!size) return reply_error(size.error(), fs::Attempt::kWrite);
+  filesystem().shared().counters.bytes_written.fetch_add(*size, std::memory_order_relaxed);
   fuse_reply_write(finish(), *size);
 }
 

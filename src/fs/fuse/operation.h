@@ -13,12 +13,12 @@
 #include <string>
 
 #include "fs/filesystem.h"
+#include "fs/fuse/channel.h"
 #include "fs/fuse/fuse_api.h"
 #include "runtime/loop.h"
 
 namespace sftpfs::fuse {
 
-class Channel;
 class DirectoryBuffer;
 
 class Operation {
@@ -46,6 +46,7 @@ class Operation {
   void reply_lseek(const Result<std::uint64_t>& offset);
   void reply_directory(const DirectoryBuffer& entries);
   fuse_req_t request() const { return request_; }
+  const RequestInfo& info() const { return info_; }
 
  private:
   // Before each reply: from then on the request is libfuse's, and so no interrupt may come.
@@ -54,6 +55,7 @@ class Operation {
 
   fuse_req_t request_;
   Channel& channel_;
+  const RequestInfo info_;
   fs::OperationContext context_;
   runtime::Timer deadline_;  // of soft mounts
   std::list<Operation*>::iterator position_;

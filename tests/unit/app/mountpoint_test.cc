@@ -17,7 +17,7 @@
 #include <functional>
 #include <string>
 
-#include "app/mount_table.h"
+#include "ctl/mount_table.h"
 #include "support/mounts.h"
 #include "support/temp_dir.h"
 #include "unit/app/child_process.h"
@@ -118,8 +118,8 @@ bool enter_private_namespace() {
 }
 
 std::string top_type(const std::string& path) {
-  const Result<std::vector<MountEntry>> table = read_mount_table();
-  const auto top = table ? find_mount(*table, path) : std::nullopt;
+  const Result<std::vector<ctl::MountEntry>> table = ctl::read_mount_table();
+  const auto top = table ? ctl::find_mount(*table, path) : std::nullopt;
   return top ? top->type : "nothing";
 }
 

@@ -1,11 +1,11 @@
 // See mount_table.h.
-#include "app/mount_table.h"
+#include "ctl/mount_table.h"
 
 #include <cerrno>
 #include <fstream>
 #include <sstream>
 
-namespace sftpfs::app {
+namespace sftpfs::ctl {
 namespace {
 
 // The kernel writes blank, tab, newline and backslash as \040 and so on.
@@ -37,13 +37,14 @@ std::vector<std::string_view> split_at(std::string_view text, char separator) {
 
 // 36 35 98:0 /root /mnt/dir rw,noatime master:1 - ext3 /dev/root rw
 std::optional<MountEntry> parse_line(std::string_view line) {
+  constexpr std::size_t kDeviceField = 2;
   constexpr std::size_t kDirectoryField = 4;
   constexpr std::size_t kFirstOptionalField = 6;
   const std::vector<std::string_view> fields = split_at(line, ' ');
   for (std::size_t i = kFirstOptionalField; i + 2 < fields.size(); ++i) {
     if (fields[i] != "-") continue;
-    return MountEntry{decode(fields[kDirectoryField]), decode(fields[i + 1]),
-                      decode(fields[i + 2])};
+    return MountEntry{decode(fields[kDirectoryField]), decode(fields[i + 1]), decode(fields[i + 2]),
+                      std::string(fields[kDeviceField])};
   }
   return std::nullopt;
 }
@@ -75,4 +76,14 @@ std::optional<MountEntry> find_mount(const std::vector<MountEntry>& table,
   return std::nullopt;
 }
 
-}  // namespace sftpfs::app
+std::optional<MountEntry> find_mount_of(const std::vector<MountEntry>& table,
+                                        std::string_view path) {
+  if (!path.starts_with('/')) return std::nullopt;
+  while (true) {
+    std::optional<MountEntry> found = find_mount(table, path.empty() ? "/" : path);
+    if (found || path.empty()) return found;
+    path = path.substr(0, path.rfind('/'));
+  }
+}
+
+}  // namespace sftpfs::ctl

@@ -10,12 +10,13 @@
 
 #include "base/error.h"
 
-namespace sftpfs::app {
+namespace sftpfs::ctl {
 
 struct MountEntry {
   std::string directory;
   std::string type;    // "fuse.sftpfs"
   std::string source;  // fsname
+  std::string device;  // "0:56"
   friend bool operator==(const MountEntry&, const MountEntry&) = default;
 };
 
@@ -26,5 +27,8 @@ Result<std::vector<MountEntry>> read_mount_table();
 // The one on top at exactly this directory.
 std::optional<MountEntry> find_mount(const std::vector<MountEntry>& table,
                                      std::string_view directory);
+// The one in which an absolute path lies, told by its name alone: nothing is asked of the mount.
+std::optional<MountEntry> find_mount_of(const std::vector<MountEntry>& table,
+                                        std::string_view path);
 
-}  // namespace sftpfs::app
+}  // namespace sftpfs::ctl

@@ -1,9 +1,9 @@
-// See app/mount_table.h.
-#include "app/mount_table.h"
+// See ctl/mount_table.h.
+#include "ctl/mount_table.h"
 
 #include <gtest/gtest.h>
 
-namespace sftpfs::app {
+namespace sftpfs::ctl {
 namespace {
 
 constexpr std::string_view kTable =
@@ -18,8 +18,8 @@ constexpr std::string_view kTable =
 TEST(MountTable, DecodesNamesAndSkipsOptionalFields) {
   const std::vector<MountEntry> table = parse_mountinfo(kTable);
   ASSERT_EQ(table.size(), 5U);
-  EXPECT_EQ(table[1], (MountEntry{"/mnt/two words", "ext3", "/dev/root"}));
-  EXPECT_EQ(table[3], (MountEntry{"/mnt/auto", "fuse.sftpfs", "joe@host:/a\\b"}));
+  EXPECT_EQ(table[1], (MountEntry{"/mnt/two words", "ext3", "/dev/root", "98:0"}));
+  EXPECT_EQ(table[3], (MountEntry{"/mnt/auto", "fuse.sftpfs", "joe@host:/a\\b", "0:41"}));
   EXPECT_EQ(table[4].directory, "/tail");
 }
 
@@ -31,6 +31,15 @@ TEST(MountTable, TheLatestMountIsTheOneOnTop) {
   EXPECT_FALSE(find_mount(table, "/mnt/auto/"));
 }
 
+TEST(MountTable, APathBelongsToTheInnermostMount) {
+  const std::vector<MountEntry> table = parse_mountinfo(kTable);
+  ASSERT_TRUE(find_mount_of(table, "/mnt/auto/a/b"));
+  EXPECT_EQ(find_mount_of(table, "/mnt/auto/a/b")->device, "0:41");
+  EXPECT_EQ(find_mount_of(table, "/tail/x")->directory, "/tail");
+  EXPECT_FALSE(find_mount_of(table, "/elsewhere"));
+  EXPECT_FALSE(find_mount_of(table, "relative"));
+}
+
 TEST(MountTable, ReadsTheTableOfThisProcess) {
   const Result<std::vector<MountEntry>> table = read_mount_table();
   ASSERT_TRUE(table);
@@ -38,4 +47,4 @@ TEST(MountTable, ReadsTheTableOfThisProcess) {
 }
 
 }  // namespace
-}  // namespace sftpfs::app
+}  // namespace sftpfs::ctl

@@ -1,0 +1,31 @@
+// What sftpfsctl prints: reports as text, as Prometheus metrics, as one screen.
+//
+// Threads: pure functions.
+// Limits:  names and messages come from servers and files; they are made printable.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ctl/report.h"
+
+namespace sftpfs::ctl {
+
+// One line for each mount, with a heading.
+std::string render_list(const std::vector<Report>& reports);
+// What a person wants to know of one mount.
+std::string render_status(const Report& report);
+// Every number, "name value" in each line.
+std::string render_stats(const Report& report);
+// The text format of Prometheus, for all mounts at once.
+std::string render_prometheus(const std::vector<Report>& reports);
+std::string render_operations(const std::vector<OperationReport>& operations);
+// What changed between two reports of the same mount, `elapsed_s` apart.
+std::string render_top(const Report& before, const Report& now, double elapsed_s);
+
+// "1.5 MiB"
+std::string human_bytes(double bytes);
+// "2h 05m"
+std::string human_time(double seconds);
+
+}  // namespace sftpfs::ctl

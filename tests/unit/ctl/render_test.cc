@@ -1,0 +1,92 @@
+// See ctl/render.h.
+#include "ctl/render.h"
+
+#include <gtest/gtest.h>
+
+namespace sftpfs::ctl {
+namespace {
+
+Report sample() {
+  Report report;
+  report.source = "joe@host:/data";
+  report.mountpoint = "/mnt/data";
+  report.state = "connected";
+  report.dirty_bytes = 3 << 20;
+  report.counters.bytes_read = 1000;
+  SessionReport session;
+  session.state = "ready";
+  session.connections = 1;
+  session.server = "host";
+  session.round_trip_ms = 20;
+  report.sessions.push_back(session);
+  return report;
+}
+
+TEST(Render, PutsNamesOfServersOnTheScreenWithoutTheirControlCharacters) {
+  Report report = sample();
+  report.source = "host:/\x1b[2J";
+  report.message = "line\nbreak";
+  for (const std::string& text : {render_status(report), render_list({report}),
+                                  render_prometheus({report}), render_top(report, report, 1)}) {
+    EXPECT_EQ(text.find('\x1b'), std::string::npos);
+    EXPECT_EQ(text.find("line\nbreak"), std::string::npos);
+  }
+}
+
+TEST(Render, PrometheusHasTypeAndHelpOfEachMetricOnce) {
+  const std::string text = render_prometheus({sample(), sample()});
+  const std::string type = "# TYPE sftpfs_bytes_read_total counter\n";
+  ASSERT_NE(text.find(type), std::string::npos);
+  EXPECT_EQ(text.find(type), text.rfind(type));
+  EXPECT_NE(text.find("sftpfs_bytes_read_total{mountpoint=\"/mnt/data\",source=\"joe@host:/data\"} "
+                      "1000\n"),
+            std::string::npos);
+}
+
+TEST(Render, PrometheusLabelsAreQuoted) {
+  Report report = sample();
+  report.mountpoint = "/mnt/a\"b\\c";
+  EXPECT_NE(render_prometheus({report}).find("mountpoint=\"/mnt/a\\\"b\\\\c\""), std::string::npos);
+}
+
+TEST(Render, TopShowsRatesBetweenTwoReports) {
+  const Report before = sample();
+  Report now = before;
+  now.counters.bytes_read += 4 << 20;
+  now.cache.hits = 3;
+  now.cache.loads = 1;
+  const std::string text = render_top(before, now, 2);
+  EXPECT_NE(text.find("2.0 MiB/s"), std::string::npos) << text;
+  EXPECT_NE(text.find("75 % hits"), std::string::npos) << text;
+}
+
+TEST(Render, ADaemonThatStartedAgainShowsNoNegativeRates) {
+  Report before = sample();
+  before.counters.bytes_read = 1 << 30;
+  EXPECT_EQ(render_top(before, sample(), 1).find('-'), std::string::npos);
+}
+
+TEST(Render, SizesAndTimesArePeoples) {
+  EXPECT_EQ(human_bytes(17), "17 B");
+  EXPECT_EQ(human_bytes(1536), "1.5 KiB");
+  EXPECT_EQ(human_time(3.21), "3.2 s");
+  EXPECT_EQ(human_time(7500), "2h 05m");
+}
+
+TEST(ReportFormat, SurvivesTheWayThroughJson) {
+  const nlohmann::json value = sample();
+  const Result<Report> back = read_as<Report>(value);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(nlohmann::json(*back), value);
+}
+
+TEST(ReportFormat, OfAnotherShapeIsRefusedAndOfAnotherVersionRead) {
+  EXPECT_FALSE(read_as<Report>({{"pid", "text"}}));
+  EXPECT_FALSE(read_as<Report>("text"));
+  const Result<Report> sparse = read_as<Report>({{"pid", 7}, {"news", 1}});
+  ASSERT_TRUE(sparse);
+  EXPECT_EQ(sparse->pid, 7);
+}
+
+}  // namespace
+}  // namespace sftpfs::ctl
