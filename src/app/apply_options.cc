@@ -53,15 +53,4 @@ Status apply_options(const std::vector<MountOption>& options, bool sloppy, Parse
   return {};
 }
 
-Status finish_options(ParsedOptions& options) {
-  const Status valid = validate(options.config, options.ssh_only);
-  if (!valid) return valid;
-  if (options.config.transport == Transport::kLibssh2) {
-    for (const std::string& name : options.ssh_hints) {
-      options.warnings.push_back(fmt::format("option '{}' is ignored without transport=ssh", name));
-    }
-  }
-  return {};
-}
-
 }  // namespace sftpfs::app

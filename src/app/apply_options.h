@@ -16,7 +16,4 @@ namespace sftpfs::app {
 // `sloppy`. The messages never quote values of unknown words: one may be a password.
 Status apply_options(const std::vector<MountOption>& options, bool sloppy, ParsedOptions& into);
 
-// After all words: what they say together (validate()), and the warnings that depend on it.
-Status finish_options(ParsedOptions& options);
-
 }  // namespace sftpfs::app

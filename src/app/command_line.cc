@@ -118,11 +118,10 @@ Result<CommandLine> parse_command_line(std::span<const char* const> arguments) {
     return line;
   }
   parsed.config.sloppy = meaning.sloppy;
-  if (!parsed.config.ssh_config_file.empty()) parsed.ssh_only.emplace_back("-F");
 
   Status done = apply_options(meaning.options, meaning.sloppy, parsed);
   if (done) done = take_operands(words->operands, parsed.config);
-  if (done) done = finish_options(parsed);
+  if (done) done = validate(parsed.config);
   if (!done) return fail(done.error());
 
   line.action = parsed.config.remount ? Action::kRemount : Action::kMount;

@@ -14,14 +14,15 @@ tl::unexpected<Error> wrong(std::string message) {
   return fail(ErrorCode::kInvalid, std::move(message));
 }
 
-Status choose_transport(Config& config, const std::vector<std::string>& ssh_only) {
-  const bool needs_ssh = !ssh_only.empty() || !config.ssh_command.empty();
-  if (config.transport == Transport::kAuto) {
-    config.transport = needs_ssh ? Transport::kSsh : Transport::kLibssh2;
-  }
+Status check_transport(const Config& config) {
+  const bool needs_ssh = !config.ssh_only.empty() || !config.ssh_command.empty();
   if (config.transport == Transport::kLibssh2 && needs_ssh) {
     return wrong(fmt::format("option '{}' needs transport=ssh",
-                             ssh_only.empty() ? "ssh_command" : ssh_only.front()));
+                             config.ssh_only.empty() ? "ssh_command" : config.ssh_only.front()));
+  }
+  // ssh(1) reads passwords from a terminal or from SSH_ASKPASS, never from standard input.
+  if (config.password_stdin && config.transport == Transport::kSsh) {
+    return wrong("password_stdin needs transport=libssh2; ssh(1) asks through SSH_ASKPASS instead");
   }
   return {};
 }
@@ -36,7 +37,7 @@ Status check_caches(const Config& config) {
 
 }  // namespace
 
-Status validate(Config& config, const std::vector<std::string>& ssh_only) {
+Status validate(const Config& config) {
   if (config.allow_other && config.allow_root) {
     return wrong("allow_other and allow_root exclude each other");
   }
@@ -47,13 +48,7 @@ Status validate(Config& config, const std::vector<std::string>& ssh_only) {
   if (config.soft && config.timeo_s <= 0) return wrong("soft needs a timeo greater than 0");
   const Status caches = check_caches(config);
   if (!caches) return caches;
-  const Status transport = choose_transport(config, ssh_only);
-  if (!transport) return transport;
-  // ssh(1) reads passwords from a terminal or from SSH_ASKPASS, never from standard input.
-  if (config.password_stdin && config.transport == Transport::kSsh) {
-    return wrong("password_stdin needs transport=libssh2; ssh(1) asks through SSH_ASKPASS instead");
-  }
-  return {};
+  return check_transport(config);
 }
 
 const std::string* find_ssh_option(const Config& config, std::string_view name) {

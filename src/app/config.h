@@ -20,7 +20,7 @@
 namespace sftpfs::app {
 
 enum class Transport : std::uint8_t {
-  kAuto,  // libssh2, unless an option needs ssh(1); validate() decides
+  kAuto,  // libssh2, unless something needs ssh(1); ssh/settle.h and the server decide
   kLibssh2,
   kSsh,  // an ssh(1) child
 };
@@ -97,6 +97,8 @@ struct Config {
   std::optional<std::uint32_t> server_alive_interval_s;
   std::optional<std::uint32_t> server_alive_count_max;
   std::vector<SshOption> ssh_options;
+  std::vector<std::string> ssh_only;   // names given that only ssh(1) can honour
+  std::vector<std::string> ssh_hints;  // names given that libssh2 will ignore
 
   // Caches. Unset times keep the file system's own, adaptive ones.
   std::uint64_t cache_size_bytes = 64 << 20;
@@ -113,9 +115,8 @@ struct Config {
   bool sync_writes = false;  // sshfs_sync
 };
 
-// What the options say together. Resolves Transport::kAuto; `ssh_only` names the options given
-// that only ssh(1) can honour.
-Status validate(Config& config, const std::vector<std::string>& ssh_only);
+// What the options say together.
+Status validate(const Config& config);
 
 // The value of one of ssh_options, or nullptr.
 const std::string* find_ssh_option(const Config& config, std::string_view name);

@@ -71,7 +71,7 @@ std::string help_text() {
       "\n"
       "  -o name[=value],...   options, see below; commas in values: \\, or \"a,b\"\n"
       "  -p PORT               port of the server\n"
-      "  -F FILE               read this instead of ~/.ssh/config; implies transport=ssh\n"
+      "  -F FILE               read this instead of ~/.ssh/config\n"
       "  -C                    compress\n"
       "  -f                    stay in the foreground\n"
       "  -d                    stay in the foreground and log what happens\n"

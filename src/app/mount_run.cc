@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "ssh/ctr_provider.h"
 #include "ssh/libssh2_session.h"
+#include "ssh/settle.h"
 
 namespace sftpfs::app {
 namespace {
@@ -79,12 +80,28 @@ Status prepare_process(const Config& config) {
   return harden_process();
 }
 
-int mount_now(const Config& config) {
-  const Result<ssh::Options> ssh = ssh_options(config);
-  if (!ssh) return complain(ssh.error(), ExitCode::kUsage);
-  const fs::Options fs = fs_options(config, std::thread::hardware_concurrency());
+// Asks ssh what its configuration says, and completes both kinds of options with it.
+Result<ssh::Settled> settle_ssh(Config& config) {
+  Result<ssh::Options> given = ssh_options(config);
+  if (!given) return fail(given.error());
+  Result<ssh::Settled> settled = ssh::settle(std::move(*given), nullptr);
+  if (!settled) return settled;
+  // A password from standard input has no way to ssh(1).
+  ssh::Transport& transport = settled->options.transport;
+  if (config.password_stdin && transport == ssh::Transport::kAuto) {
+    transport = ssh::Transport::kLibssh2;
+  }
+  if (Status taken = take_settled(settled->options, config); !taken) return fail(taken.error());
+  return settled;
+}
+
+int mount_now(Config config) {
   const Status prepared = prepare_process(config);
   if (!prepared) return complain(prepared.error(), exit_code_for(prepared.error()));
+  // As the user whose ~/.ssh/config it is.
+  const Result<ssh::Settled> ssh = settle_ssh(config);
+  if (!ssh) return complain(ssh.error(), exit_code_for(ssh.error()));
+  const fs::Options fs = fs_options(config, std::thread::hardware_concurrency());
   const Result<Mountpoint> mountpoint = config.check ? Mountpoint{} : prepare_mountpoint(config);
   if (!mountpoint) return complain(mountpoint.error(), exit_code_for(mountpoint.error()));
   if (config.fake && !config.check) return static_cast<int>(ExitCode::kOk);
@@ -96,8 +113,12 @@ int mount_now(const Config& config) {
   // Who only checks wants to hear of what is wrong.
   if (config.check && !config.verbose && !config.debug) level = LogLevel::kWarning;
   log_open(sink, level, kIdent);
+  for (const std::string& note : ssh->notes) {
+    tell(config, note);
+    log_info("{}", note);
+  }
   const ExitCode code = run_daemon(foreground, kIdent, [&](Readiness& readiness) {
-    return serve_mount(config, *mountpoint, *ssh, fs, prompter, readiness);
+    return serve_mount(config, *mountpoint, ssh->options, fs, prompter, readiness);
   });
   return static_cast<int>(code);
 }

@@ -64,8 +64,8 @@ void store_ssh_option(Config& config, std::string_view name, std::string_view va
 }
 
 void note_need_of_ssh(const OptionUse& use) {
-  if (use.row.support == Support::kSshOnly) use.into.ssh_only.emplace_back(use.row.name);
-  if (use.row.support == Support::kSshHint) use.into.ssh_hints.emplace_back(use.row.name);
+  if (use.row.support == Support::kSshOnly) use.into.config.ssh_only.emplace_back(use.row.name);
+  if (use.row.support == Support::kSshHint) use.into.config.ssh_hints.emplace_back(use.row.name);
 }
 
 }  // namespace
@@ -214,7 +214,7 @@ Status add_any_ssh_option(const OptionUse& use) {
     return wrong(fmt::format("'{}' is not Name=Value", use.value));
   }
   store_ssh_option(use.into.config, use.value.substr(0, equals), use.value.substr(equals + 1));
-  use.into.ssh_only.push_back(fmt::format("ssh_option={}", use.value.substr(0, equals)));
+  use.into.config.ssh_only.push_back(fmt::format("ssh_option={}", use.value.substr(0, equals)));
   return {};
 }
 

@@ -29,7 +29,7 @@ constexpr OptionRow kRows[] = {
     {"auto_unmount", "", kGeneral, kFull, assign<&Config::auto_unmount, true>, "let fusermount3 unmount when the programme dies"},
     {"umount_timeout", "TIME", kGeneral, kFull, set_umount_timeout, "how long unmounting waits for unsent data (default: 30)"},
 
-    {"transport", "KIND", kConnection, kFull, set_transport, "libssh2, ssh (a child process), or auto (default): libssh2 unless an option needs ssh"},
+    {"transport", "KIND", kConnection, kFull, set_transport, "libssh2, ssh (a child process), or auto (default): libssh2 unless something needs ssh"},
     {"crypto", "KIND", kConnection, kFull, set_crypto, "auto (default): AES key stream made in batches for libssh2; plain: OpenSSL as it is"},
     {"max_conns", "N", kConnection, kFull, store_within<&Config::max_conns, parse_number, 1, kConnectionsMax>, "connections to the server, 1 to 16 (default: 4)"},
     {"workers", "N", kConnection, kFull, store_within<&Config::workers, parse_number, 0, kConnectionsMax>, "threads, 1 to 16 (default: 1; 2 from four cores on)"},

@@ -21,7 +21,7 @@ enum class Support : std::uint8_t {
   kNoEffect,  // accepted: there is nothing to do for it, or it is always so here
   kMissing,   // accepted with a warning: somebody may rely on it, and this version cannot do it
   kRefused,   // an error; the help names the way out
-  kSshHint,   // handed to ssh(1); libssh2 goes on without it, with a warning
+  kSshHint,   // handed to ssh(1); libssh2 goes on without it, with a line in the log
   kSshOnly,   // handed to ssh(1); libssh2 must not go on without it
 };
 
@@ -38,9 +38,7 @@ enum class Section : std::uint8_t {
 // What the words of the user become.
 struct ParsedOptions {
   Config config;
-  std::vector<std::string> warnings;   // one line each
-  std::vector<std::string> ssh_only;   // names given that only ssh(1) can honour
-  std::vector<std::string> ssh_hints;  // names given that libssh2 will ignore
+  std::vector<std::string> warnings;  // one line each
 };
 
 struct OptionRow;

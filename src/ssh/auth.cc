@@ -4,31 +4,44 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 #include "base/log.h"
 #include "ssh/authenticator.h"
 
 namespace sftpfs::ssh {
 
+namespace {
+
+struct Method {
+  const char* name;
+  Result<AuthOutcome> (Authenticator::*run)();
+};
+
+}  // namespace
+
 Status Authenticator::run() {
-  struct Method {
-    const char* name;
-    Result<AuthOutcome> (Authenticator::*run)();
-  };
   static constexpr std::array<Method, 3> kMethods{{
       {"publickey", &Authenticator::try_keys},
       {"keyboard-interactive", &Authenticator::try_keyboard_interactive},
       {"password", &Authenticator::try_password},
   }};
+  std::vector<Method> left;  // in the user's order
+  for (const std::string& wanted : context_.target.methods) {
+    for (const Method& method : kMethods) {
+      if (wanted == method.name) left.push_back(method);
+    }
+  }
   Result<AuthOutcome> outcome = ask_methods();
-  std::array<bool, kMethods.size()> used{};
   while (outcome && *outcome != AuthOutcome::kSuccess) {
-    std::size_t next = 0;
-    while (next < kMethods.size() && (used[next] || !offers(kMethods[next].name))) ++next;
-    if (next == kMethods.size()) return denied();
-    used[next] = true;
-    outcome = (this->*kMethods[next].run)();
+    const auto next = std::find_if(left.begin(), left.end(),
+                                   [this](const Method& method) { return offers(method.name); });
+    if (next == left.end()) return denied();
+    const Method method = *next;
+    left.erase(next);
+    outcome = (this->*method.run)();
   }
   if (!outcome) return fail(outcome.error());
   return {};

@@ -1,13 +1,16 @@
 // See authenticator.h: publickey.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
 #include "base/log.h"
 #include "ssh/authenticator.h"
+#include "ssh/client_config.h"
 #include "ssh/offer_key.h"
 #include "ssh/public_key.h"
+#include "ssh/wildcard.h"
 
 namespace sftpfs::ssh {
 namespace {
@@ -21,6 +24,17 @@ bool wants_sha1(const std::string& banner) {
   if (!banner.starts_with(kOpenSsh)) return true;
   const double version = std::atof(banner.c_str() + kOpenSsh.size());
   return version < 7.2;
+}
+
+// PubkeyAcceptedAlgorithms; without ssh(1) to expand it, it may still begin with '+', '-' or '^'.
+bool allows_key_algorithm(const std::string& list, const std::string& algorithm) {
+  if (list.empty() || list.front() == '+' || list.front() == '^') return true;
+  const bool removes = list.front() == '-';
+  const std::vector<std::string> names = split_list(removes ? list.substr(1) : list);
+  const bool named = std::any_of(names.begin(), names.end(), [&](const std::string& pattern) {
+    return wildcard_match(pattern, algorithm);
+  });
+  return named != removes;
 }
 
 }  // namespace
@@ -64,6 +78,11 @@ Result<AuthOutcome> Authenticator::try_key(Identity& identity, bool fallback) {
     return AuthOutcome::kRefused;
   }
   for (const std::string& algorithm : algorithms) {
+    if (!allows_key_algorithm(context_.target.key_algorithms, algorithm)) {
+      notes_.push_back(fmt::format("{}: PubkeyAcceptedAlgorithms does not have {}",
+                                   identity.label(), algorithm));
+      continue;
+    }
     Result<AuthOutcome> outcome = offer(identity, *blob, algorithm);
     if (!outcome || *outcome != AuthOutcome::kRefused) return outcome;
   }

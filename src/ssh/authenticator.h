@@ -45,6 +45,10 @@ class Authenticator {
   void answer(int count, const LIBSSH2_USERAUTH_KBDINT_PROMPT* prompts,
               LIBSSH2_USERAUTH_KBDINT_RESPONSE* responses, std::string_view instruction);
 
+  Result<AuthOutcome> try_keys();
+  Result<AuthOutcome> try_keyboard_interactive();
+  Result<AuthOutcome> try_password();
+
  private:
   // Asks with a "none" request; kSuccess when the server wants nothing more.
   Result<AuthOutcome> ask_methods();
@@ -52,15 +56,12 @@ class Authenticator {
   Result<AuthOutcome> look_for_progress();
   bool offers(std::string_view method) const;
 
-  Result<AuthOutcome> try_keys();
   // `fallback`: the algorithms that were not tried at first.
   Result<AuthOutcome> try_key(Identity& identity, bool fallback);
   Result<AuthOutcome> offer(Identity& identity, const std::string& blob,
                             std::string_view algorithm);
   Result<AuthOutcome> after_proof(const Identity& identity, const std::string& blob);
-  Result<AuthOutcome> try_keyboard_interactive();
   Result<AuthOutcome> one_conversation();
-  Result<AuthOutcome> try_password();
   Result<AuthOutcome> send_password(const Secret& password);
   Result<Secret> ask(const std::string& prompt);
   bool passwords_allowed() const { return context_.login.trust() == HostKeyTrust::kFull; }

@@ -183,6 +183,12 @@ std::optional<std::string> Child::ending() {
   return ending_;
 }
 
+Status Child::wait(const Patience& patience) {
+  // The descriptor of a process becomes readable when it ends.
+  if (!ending()) return patience.wait(pidfd_.get(), POLLIN);
+  return {};
+}
+
 void Child::dismiss() {
   if (pid_ <= 0 || ending()) return;
   pidfd_signal(pidfd_.get(), SIGTERM);

@@ -23,6 +23,7 @@
 
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "ssh/patience.h"
 
 namespace sftpfs::ssh {
 
@@ -42,6 +43,8 @@ class Child {
   pid_t pid() const { return pid_; }
   // "exit status 255" or "signal 9" once it has ended, else empty.
   std::optional<std::string> ending();
+  // Until it has ended.
+  Status wait(const Patience& patience);
 
  private:
   Child(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}

@@ -11,9 +11,8 @@
 //
 // Ownership: shared by the mount's Login and by the streams that may still bring the report.
 // Threads:   any.
-// Limits:    needs OpenSSH 8.5. Not where ssh's own configuration asks for such a policy, which is
-//            not seen here, nor where host certificates or a shared connection (ControlMaster) show
-//            no key of the host. The first report stays.
+// Limits:    needs OpenSSH 8.5. Not where host certificates or a shared connection (ControlMaster)
+//            show no key of the host. The first report stays.
 #pragma once
 
 #include <mutex>

@@ -5,11 +5,13 @@
 
 #include <utility>
 
+#include "base/log.h"
 #include "ssh/auth.h"
 #include "ssh/known_hosts.h"
 #include "ssh/libssh2_session.h"
 #include "ssh/libssh2_stream.h"
 #include "ssh/process_stream.h"
+#include "ssh/proxy.h"
 #include "ssh/public_key.h"
 #include "ssh/resolve.h"
 #include "ssh/ssh_command.h"
@@ -67,7 +69,10 @@ Status meet(Libssh2Session& session, const LoginContext& context, const std::str
     known = std::move(*loaded);
     types = known.types_for(target.known_as, target.known_port);
   }
-  if (Status met = session.handshake(types, target.compression, context.patience); !met) return met;
+  if (Status met =
+          session.handshake(types, target.algorithms, target.compression, context.patience);
+      !met)
+    return met;
   const std::string shown = session.host_key();
   if (!pinned.empty()) return check_pinned(target, pinned, shown);
   Result<HostKeyTrust> trust =
@@ -77,19 +82,59 @@ Status meet(Libssh2Session& session, const LoginContext& context, const std::str
   return {};
 }
 
+// The byte stream to the server's sshd, and what it runs through.
+struct Road {
+  UniqueFd socket;
+  std::string address;  // for the question about a new host key
+  std::unique_ptr<Proxy> proxy;
+};
+
+Result<Road> direct_road(const Target& target, const Patience& patience) {
+  TcpDestination destination;
+  destination.host = target.host;
+  destination.port = target.port;
+  destination.family = target.address_family;
+  destination.unacknowledged_max = target.unacknowledged_max;
+  destination.keep_alive = target.tcp_keep_alive;
+  destination.type_of_service = target.type_of_service;
+  destination.bind_address = target.bind_address;
+  destination.bind_interface = target.bind_interface;
+  for (int attempt = 1;; ++attempt) {
+    Result<TcpConnection> tcp = tcp_connect(destination, patience);
+    if (tcp) return Road{std::move(tcp->socket), std::move(tcp->address), nullptr};
+    const bool final =
+        attempt >= target.connection_attempts || !tcp.error().is(ErrorCode::kConnectionLost);
+    if (final) return fail(tcp.error());
+    // As ssh(1): a second between two attempts; ConnectTimeout bounds them all.
+    if (Result<int> waited = patience.poll({}, std::chrono::seconds(1)); !waited) {
+      return fail(tcp.error());
+    }
+  }
+}
+
+Result<Road> proxied_road(const LoginContext& context) {
+  Result<Proxy::Started> started = Proxy::start(context.target, context.can_ask());
+  if (!started) return fail(started.error());
+  // A jump host may ask for its password first.
+  if (context.can_ask()) {
+    context.patience.restart(context.target.connect_timeout + context.target.auth_timeout);
+  }
+  return Road{std::move(started->socket), "through a proxy", std::move(started->proxy)};
+}
+
 Result<Stream> connect_libssh2(const Options& options, Login& login, Prompter* prompter,
                                const Interrupt* interrupt) {
   Result<Target> target = resolve(options);
   if (!target) return fail(target.error());
   Patience patience(target->connect_timeout, interrupt);
   const LoginContext context{*target, login, prompter, patience};
-  Result<TcpConnection> tcp = tcp_connect(target->host, target->port, target->address_family,
-                                          target->unacknowledged_max, patience);
-  if (!tcp) return fail(tcp.error());
+  const bool proxied = !target->proxy_command.empty() || !target->proxy_jump.empty();
+  Result<Road> road = proxied ? proxied_road(context) : direct_road(*target, patience);
+  if (!road) return fail(road.error());
   Result<std::unique_ptr<Libssh2Session>> session =
-      Libssh2Session::create(std::move(tcp->socket), target->label());
+      Libssh2Session::create(std::move(road->socket), target->label(), std::move(road->proxy));
   if (!session) return fail(session.error());
-  if (Status met = meet(**session, context, tcp->address); !met) return fail(met.error());
+  if (Status met = meet(**session, context, road->address); !met) return fail(met.error());
   patience.restart(target->auth_timeout);
   if (Status in = authenticate(**session, context); !in) return fail(in.error());
   if (Status opened = (*session)->open_channel(target->sftp_server, patience); !opened) {
@@ -102,8 +147,20 @@ Result<Stream> connect_libssh2(const Options& options, Login& login, Prompter* p
 
 Result<Stream> connect(const Options& options, Login& login, Prompter* prompter,
                        const Interrupt* interrupt) {
-  if (options.transport == Transport::kSsh) return connect_child(options, login, prompter);
-  return connect_libssh2(options, login, prompter, interrupt);
+  if (uses_child(options, login)) return connect_child(options, login, prompter);
+  Result<Stream> stream = connect_libssh2(options, login, prompter, interrupt);
+  // Only the server can tell that it has nothing in common with libssh2.
+  const bool other_transport = !stream && options.transport == Transport::kAuto &&
+                               stream.error().is(ErrorCode::kUnsupported) &&
+                               login.pinned_host_key().empty();
+  if (!other_transport) return stream;
+  log_info("transport=ssh, because libssh2 cannot: {}", stream.error().describe());
+  login.set_needs_child();
+  return connect_child(options, login, prompter);
+}
+
+bool uses_child(const Options& options, const Login& login) {
+  return options.transport == Transport::kSsh || login.needs_child();
 }
 
 }  // namespace sftpfs::ssh

@@ -23,4 +23,7 @@ Result<std::unique_ptr<runtime::ByteStream>> connect(const Options& options, Log
                                                      Prompter* prompter,
                                                      const Interrupt* interrupt);
 
+// Whether connect() starts ssh(1): it was chosen, or transport=auto has found that it must.
+bool uses_child(const Options& options, const Login& login);
+
 }  // namespace sftpfs::ssh

@@ -16,6 +16,7 @@
 #include "base/unique_fd.h"
 #include "ssh/base64.h"
 #include "ssh/public_key.h"
+#include "ssh/wildcard.h"
 
 namespace sftpfs::ssh {
 namespace {
@@ -37,30 +38,6 @@ std::string_view next_word(std::string_view& text) {
   const std::string_view word = text.substr(0, text.find_first_of(kBlanks));
   text.remove_prefix(word.size());
   return word;
-}
-
-// '*' and '?' as in ssh_config(5).
-bool wildcard_match(std::string_view pattern, std::string_view name) {
-  std::size_t p = 0;
-  std::size_t n = 0;
-  std::size_t star = std::string_view::npos;
-  std::size_t star_name = 0;
-  while (n < name.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      star_name = n;
-    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n])) {
-      ++p;
-      ++n;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      n = ++star_name;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
 }
 
 std::string hash_name(std::string_view salt, std::string_view name) {

@@ -3,6 +3,8 @@
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -11,6 +13,7 @@
 #include <mutex>
 
 #include "base/log.h"
+#include "ssh/tcp.h"
 
 namespace sftpfs::ssh {
 namespace {
@@ -31,22 +34,6 @@ void set_callback(LIBSSH2_SESSION* session, int which, Function* function) {
 #else
   libssh2_session_callback_set(session, which, reinterpret_cast<void*>(function));
 #endif
-}
-
-bool contains_any(const std::string& name, const std::vector<std::string>& parts) {
-  return std::any_of(parts.begin(), parts.end(), [&name](const std::string& part) {
-    return name.find(part) != std::string::npos;
-  });
-}
-
-bool has(const std::vector<std::string>& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-// The names under which a server may prove that it has a key of `type`.
-std::vector<std::string> algorithms_of(const std::string& type) {
-  if (type == "ssh-rsa") return {"rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"};
-  return {type};
 }
 
 }  // namespace
@@ -100,22 +87,11 @@ Status libssh2_start() {
   return {};
 }
 
-std::vector<std::string> order_algorithms(const std::vector<std::string>& supported,
-                                          const std::vector<std::string>& preferred,
-                                          const std::vector<std::string>& avoided) {
-  std::vector<std::string> ordered;
-  for (const std::string& name : preferred) {
-    if (has(supported, name)) ordered.push_back(name);
-  }
-  for (const std::string& name : supported) {
-    if (!has(ordered, name) && !contains_any(name, avoided)) ordered.push_back(name);
-  }
-  return ordered.empty() ? supported : ordered;
-}
-
-Result<std::unique_ptr<Libssh2Session>> Libssh2Session::create(UniqueFd socket, std::string peer) {
+Result<std::unique_ptr<Libssh2Session>> Libssh2Session::create(UniqueFd socket, std::string peer,
+                                                               std::unique_ptr<Proxy> proxy) {
   if (Status started = libssh2_start(); !started) return fail(started.error());
-  std::unique_ptr<Libssh2Session> session(new Libssh2Session(std::move(socket), std::move(peer)));
+  std::unique_ptr<Libssh2Session> session(
+      new Libssh2Session(std::move(socket), std::move(peer), std::move(proxy)));
   if (!session->create_session()) return fail(ErrorCode::kSystem, "libssh2: out of memory");
   return session;
 }
@@ -146,54 +122,29 @@ Libssh2Session::~Libssh2Session() {
   }
 }
 
-std::vector<std::string> Libssh2Session::supported(int method) const {
-  const char** names = nullptr;
-  const int count = libssh2_session_supported_algs(session_, method, &names);
-  std::vector<std::string> list;
-  for (int i = 0; i < count; ++i) list.emplace_back(names[i]);
-  if (names != nullptr) libssh2_free(session_, names);
-  return list;
-}
-
 bool Libssh2Session::prefer(int method, const std::vector<std::string>& names) {
   return libssh2_session_method_pref(session_, method,
                                      fmt::format("{}", fmt::join(names, ",")).c_str()) == 0;
 }
 
-Status Libssh2Session::set_preferences(const std::vector<std::string>& known_types,
-                                       bool compression) {
-  // Counter mode with a plain MAC is the fastest that libssh2 has, in every version; what is
-  // avoided is weak, or lies behind known faults of some version (etm, chacha20).
-  const std::vector<std::string> ciphers{"aes128-ctr", "aes192-ctr", "aes256-ctr"};
-  const std::vector<std::string> weak_ciphers{"cbc",  "chacha20", "arcfour", "3des",
-                                              "none", "blowfish", "cast128"};
-  const std::vector<std::string> macs{"hmac-sha2-256", "hmac-sha2-512", "hmac-sha1"};
-  const std::vector<std::string> weak_macs{"etm", "md5", "ripemd", "sha1-96", "none"};
-  std::vector<std::string> host_keys;
-  for (const std::string& type : known_types) {
-    for (std::string& name : algorithms_of(type)) host_keys.push_back(std::move(name));
-  }
-  for (const char* name : {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
-                           "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256"}) {
-    host_keys.emplace_back(name);
-  }
-  bool ok = true;
-  for (const int method : {LIBSSH2_METHOD_CRYPT_CS, LIBSSH2_METHOD_CRYPT_SC}) {
-    ok = ok && prefer(method, order_algorithms(supported(method), ciphers, weak_ciphers));
-  }
-  for (const int method : {LIBSSH2_METHOD_MAC_CS, LIBSSH2_METHOD_MAC_SC}) {
-    ok = ok && prefer(method, order_algorithms(supported(method), macs, weak_macs));
-  }
-  ok = ok && prefer(LIBSSH2_METHOD_HOSTKEY, order_algorithms(supported(LIBSSH2_METHOD_HOSTKEY),
-                                                             host_keys, {"-cert-", "ssh-dss"}));
+Status Libssh2Session::set_preferences(const Proposal& proposal, bool compression) {
+  const bool ok = (proposal.kex.empty() || prefer(LIBSSH2_METHOD_KEX, proposal.kex)) &&
+                  prefer(LIBSSH2_METHOD_HOSTKEY, proposal.host_keys) &&
+                  prefer(LIBSSH2_METHOD_CRYPT_CS, proposal.ciphers) &&
+                  prefer(LIBSSH2_METHOD_CRYPT_SC, proposal.ciphers) &&
+                  prefer(LIBSSH2_METHOD_MAC_CS, proposal.macs) &&
+                  prefer(LIBSSH2_METHOD_MAC_SC, proposal.macs);
   if (!ok) return fail(failure(LIBSSH2_ERROR_METHOD_NOT_SUPPORTED));
   if (compression) libssh2_session_flag(session_, LIBSSH2_FLAG_COMPRESS, 1);
   return {};
 }
 
-Status Libssh2Session::handshake(const std::vector<std::string>& known_types, bool compression,
+Status Libssh2Session::handshake(const std::vector<std::string>& known_types,
+                                 const AlgorithmLists& lists, bool compression,
                                  const Patience& patience) {
-  if (Status set = set_preferences(known_types, compression); !set) return set;
+  const Result<Proposal> proposal = make_proposal(session_, lists, known_types);
+  if (!proposal) return fail(proposal.error());
+  if (Status set = set_preferences(*proposal, compression); !set) return set;
   Result<long> rc =
       drive(patience, [this] { return long{libssh2_session_handshake(session_, socket_.get())}; });
   if (!rc) return fail(rc.error());
@@ -278,8 +229,17 @@ void Libssh2Session::flush() {
       output_.clear();
       return;
     }
+    bytes_sent_ += static_cast<std::uint64_t>(sent);
     output_.consume(static_cast<std::size_t>(sent));
   }
+}
+
+std::uint64_t Libssh2Session::bytes_delivered() const {
+  if (!proxy_) return tcp_bytes_acknowledged(socket_.get());
+  int unread = 0;
+  if (::ioctl(socket_.get(), SIOCOUTQ, &unread) != 0) return 0;
+  const std::uint64_t waiting = static_cast<std::uint64_t>(std::max(unread, 0));
+  return bytes_sent_ > waiting ? bytes_sent_ - waiting : 0;
 }
 
 Error Libssh2Session::failure(long libssh2_rc) const {
@@ -287,6 +247,7 @@ Error Libssh2Session::failure(long libssh2_rc) const {
     return Error(ErrorCode::kConnectionLost,
                  fmt::format("{}: the server ended the connection: {}", peer_, disconnect_text_));
   }
+  if (proxy_ && (ended_ || socket_errno_ != 0)) return proxy_->complaint(peer_);
   if (socket_errno_ != 0) {
     return Error(ErrorCode::kConnectionLost,
                  fmt::format("{}: {}", peer_, std::strerror(socket_errno_)));

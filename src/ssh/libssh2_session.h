@@ -23,8 +23,10 @@
 
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "ssh/algorithms.h"
 #include "ssh/byte_queue.h"
 #include "ssh/patience.h"
+#include "ssh/proxy.h"
 #include "ssh/session_memory.h"
 
 namespace sftpfs::ssh {
@@ -35,16 +37,18 @@ Status libssh2_start();
 
 class Libssh2Session {
  public:
-  // `socket` is connected and non-blocking; `peer` names the server in messages.
-  static Result<std::unique_ptr<Libssh2Session>> create(UniqueFd socket, std::string peer);
+  // `socket` is connected and non-blocking; `peer` names the server in messages. `proxy` is the
+  // child at the other end of the socket, or null.
+  static Result<std::unique_ptr<Libssh2Session>> create(UniqueFd socket, std::string peer,
+                                                        std::unique_ptr<Proxy> proxy = nullptr);
   ~Libssh2Session();
   Libssh2Session(const Libssh2Session&) = delete;
   Libssh2Session& operator=(const Libssh2Session&) = delete;
 
   // The blocking phase: each call returns when its step is done or patience is at an end.
   // `known_types` are the types of host keys we know, best first.
-  Status handshake(const std::vector<std::string>& known_types, bool compression,
-                   const Patience& patience);
+  Status handshake(const std::vector<std::string>& known_types, const AlgorithmLists& lists,
+                   bool compression, const Patience& patience);
   // A subsystem by its name, or a command when `sftp_server` contains a '/'.
   Status open_channel(const std::string& sftp_server, const Patience& patience);
   // Repeats `step`, a libssh2 call that returns LIBSSH2_ERROR_EAGAIN, until it has something else
@@ -84,6 +88,10 @@ class Libssh2Session {
   std::string server_banner() const;
   // "aes128-ctr" of the direction to us.
   std::string cipher() const;
+  // Null for a direct connection.
+  Proxy* proxy() const { return proxy_.get(); }
+  // How much of what was sent has left this machine, or was taken by the proxy.
+  std::uint64_t bytes_delivered() const;
   // What libssh2 is given to free must come from here.
   SessionMemory& memory() { return memory_; }
   // For callbacks of libssh2 that only get the session: `*abstract` is this object.
@@ -91,17 +99,17 @@ class Libssh2Session {
   void* user_data() const { return user_data_; }
 
  private:
-  Libssh2Session(UniqueFd socket, std::string peer)
-      : socket_(std::move(socket)), peer_(std::move(peer)) {}
+  Libssh2Session(UniqueFd socket, std::string peer, std::unique_ptr<Proxy> proxy)
+      : socket_(std::move(socket)), peer_(std::move(peer)), proxy_(std::move(proxy)) {}
   friend struct Libssh2Callbacks;
   bool create_session();
-  Status set_preferences(const std::vector<std::string>& known_types, bool compression);
+  Status set_preferences(const Proposal& proposal, bool compression);
   Status wait_for_input(const Patience& patience);
-  std::vector<std::string> supported(int method) const;
   bool prefer(int method, const std::vector<std::string>& names);
 
   UniqueFd socket_;
   std::string peer_;
+  std::unique_ptr<Proxy> proxy_;
   SessionMemory memory_;
   LIBSSH2_SESSION* session_ = nullptr;
   LIBSSH2_CHANNEL* channel_ = nullptr;
@@ -109,16 +117,11 @@ class Libssh2Session {
   ByteQueue output_;
   bool ended_ = false;  // nothing more will be received
   bool drained_ = false;
+  std::uint64_t bytes_sent_ = 0;
   int socket_errno_ = 0;  // why, where the socket said so
   bool dead_ = false;     // being torn down: SEND and RECV fail
   void* user_data_ = nullptr;
   std::string disconnect_text_;  // of the server's SSH_MSG_DISCONNECT
 };
-
-// The order in which to ask for algorithms: `preferred` as far as `supported` has them, then the
-// rest; those that contain one of `avoided` only when there is nothing else.
-std::vector<std::string> order_algorithms(const std::vector<std::string>& supported,
-                                          const std::vector<std::string>& preferred,
-                                          const std::vector<std::string>& avoided);
 
 }  // namespace sftpfs::ssh

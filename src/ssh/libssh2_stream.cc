@@ -37,6 +37,7 @@ Status Libssh2Stream::attach(runtime::Loop& loop, runtime::ByteStreamEvents& eve
   events_ = &events;
   watch_.emplace(loop, session_->fd(), static_cast<runtime::IoHandler&>(*this));
   if (Status watched = watch_->want(EPOLLIN); !watched) return watched;
+  if (session_->proxy() != nullptr) session_->proxy()->errors().attach(loop);
   // Bytes may have come while the channel was opened; epoll knows nothing of them.
   notify_readable();
   return {};

@@ -21,7 +21,6 @@
 #include "ssh/byte_queue.h"
 #include "ssh/fd_watch.h"
 #include "ssh/libssh2_session.h"
-#include "ssh/tcp.h"
 
 namespace sftpfs::ssh {
 
@@ -37,7 +36,7 @@ class Libssh2Stream final : public runtime::ByteStream,
   Result<std::size_t> read(std::span<const iovec> into) override;
   Result<std::size_t> write(std::span<const iovec> from) override;
   bool output_pending() const override { return output_bytes() > 0; }
-  std::uint64_t bytes_delivered() const override { return tcp_bytes_acknowledged(session_->fd()); }
+  std::uint64_t bytes_delivered() const override { return session_->bytes_delivered(); }
   void set_receive_window(std::size_t bytes) override;
   const std::string& description() const override { return description_; }
 

@@ -2,7 +2,8 @@
 // the decrypted keys. With it a clone is made without asking anybody anything.
 //
 // Ownership: shared by the mount and its connector; secrets are wiped with it.
-// Threads:   one attempt to connect at a time; can_clone() and child_host_key() by any thread.
+// Threads:   one attempt to connect at a time; can_clone(), needs_child() and
+//            child_host_key() by any thread.
 // Limits:    lives in memory only.
 #pragma once
 
@@ -46,6 +47,10 @@ class Login {
   bool can_clone() const { return can_clone_.load(std::memory_order_relaxed); }
   void set_once_only() { can_clone_.store(false, std::memory_order_relaxed); }
 
+  // The server has nothing in common with libssh2: transport=auto stays with ssh(1).
+  bool needs_child() const { return needs_child_.load(std::memory_order_relaxed); }
+  void set_needs_child() { needs_child_.store(true, std::memory_order_relaxed); }
+
  private:
   const std::shared_ptr<ChildHostKey> child_host_key_ = std::make_shared<ChildHostKey>();
   std::string pinned_host_key_;
@@ -54,6 +59,7 @@ class Login {
   std::map<std::string, PrivateKey> keys_;  // by path
   std::string accepted_key_;
   std::atomic<bool> can_clone_{true};
+  std::atomic<bool> needs_child_{false};
 };
 
 }  // namespace sftpfs::ssh

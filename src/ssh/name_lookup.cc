@@ -50,7 +50,8 @@ Result<std::vector<Address>> result_of(Lookup& lookup) {
                       : lookup.status == 0        ? "no address"
                                                   : ::gai_strerror(lookup.status);
     return fail(ErrorCode::kConnectionLost,
-                fmt::format("cannot find host \"{}\": {}", lookup.host, why));
+                fmt::format("cannot find host \"{}\": {}; check the name, or the name server",
+                            lookup.host, why));
   }
   return std::move(lookup.addresses);
 }

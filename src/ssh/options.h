@@ -1,7 +1,7 @@
 // Options: how to reach one server, in the words of the user's command line.
 //
-// Values that ssh_config could also give are optional: unset means "not said here", so that the
-// ssh(1) child asks its own configuration and resolve.h fills in OpenSSH's defaults for libssh2.
+// Values that ssh_config could also give are optional: unset means "not said here". settle.h asks
+// ssh itself what its configuration says, and puts the answer into `client_config`.
 // Ownership: a plain value.
 // Threads:   as for any value.
 // Limits:    holds no secret; passwords and passphrases come through Prompter.
@@ -9,14 +9,18 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "ssh/client_config.h"
+
 namespace sftpfs::ssh {
 
 enum class Transport : std::uint8_t {
+  kAuto,     // libssh2 where it can do what is asked for, else ssh(1); settle() decides
   kLibssh2,  // in this process
   kSsh,      // an ssh(1) child: everything OpenSSH can do
 };
@@ -37,33 +41,48 @@ struct Options {
   std::string sftp_server = "sftp";  // a subsystem's name, or with a '/' a remote command
 
   // Identity.
-  std::vector<std::string> identity_files;  // empty: ~/.ssh/id_ed25519, id_ecdsa, id_rsa
-  bool identities_only = false;             // of the agent's keys only those named above
+  std::vector<std::string> identity_files;  // empty: ~/.ssh/id_rsa, id_ecdsa, id_ed25519
+  std::optional<bool> identities_only;      // of the agent's keys only those named above
   std::optional<std::string> agent_socket;  // unset: $SSH_AUTH_SOCK; "": no agent
-  bool batch_mode = false;                  // never ask anybody anything
-  int password_prompts = 3;                 // NumberOfPasswordPrompts
+  std::optional<bool> batch_mode;           // never ask anybody anything
+  std::optional<int> password_prompts;      // NumberOfPasswordPrompts; unset: 3
 
   // Host keys.
   std::optional<HostKeyPolicy> host_key_policy;       // unset: ask
   std::vector<std::string> user_known_hosts_files;    // empty: ~/.ssh/known_hosts (and 2)
   std::vector<std::string> global_known_hosts_files;  // empty: /etc/ssh/ssh_known_hosts (and 2)
   std::string host_key_alias;                         // the name to look up instead of `host`
-  bool hash_known_hosts = false;                      // record names hashed
+  std::optional<bool> hash_known_hosts;               // record names hashed
 
   // The connection.
-  int address_family = 0;                          // AF_UNSPEC, AF_INET or AF_INET6
-  std::chrono::seconds connect_timeout{30};        // until the server's key is known
-  std::chrono::seconds auth_timeout{120};          // after that; time spent typing is free
-  std::chrono::seconds server_alive_interval{15};  // 0: a silent peer is never given up here
-  int server_alive_count_max = 3;
+  int address_family = 0;                               // AF_UNSPEC, AF_INET or AF_INET6
+  std::optional<std::chrono::seconds> connect_timeout;  // until the server's key is known
+  std::chrono::seconds auth_timeout{120};               // after that; time spent typing is free
+  std::optional<std::chrono::seconds> server_alive_interval;  // 0: never given up here
+  std::optional<int> server_alive_count_max;
   std::optional<bool> compression;  // unset: no
 
+  std::string ssh_config_file;  // -F
+  // -oName=Value, strongest first.
+  std::vector<std::pair<std::string, std::string>> ssh_options;
+
+  // Names of ssh_options that only ssh(1) can honour, and that libssh2 may ignore.
+  std::vector<std::string> child_only;
+  std::vector<std::string> child_hints;
+
   // Only for the child.
-  std::string ssh_command = "ssh";  // words; "\ " is a space inside a word
-  std::string ssh_config_file;      // -F
-  std::vector<std::pair<std::string, std::string>> ssh_options;  // -oName=Value, strongest first
+  std::string ssh_command = "ssh";  // words; "\\ " is a space inside a word
   // AES-GCM is the cheapest cipher, and "^" keeps all others behind it; empty: ssh's own order.
   std::string child_ciphers = "^aes128-gcm@openssh.com";
+
+  // What ssh says to all of the above; null: not asked, OpenSSH's defaults hold.
+  std::shared_ptr<const ClientConfig> client_config;
 };
+
+// Where neither the user nor ssh_config has a word.
+constexpr std::chrono::seconds kConnectTimeout{30};
+constexpr std::chrono::seconds kServerAliveInterval{15};
+constexpr int kServerAliveCountMax = 3;
+constexpr int kPasswordPrompts = 3;
 
 }  // namespace sftpfs::ssh

@@ -6,24 +6,22 @@
 //            last 4 KiB are kept: they are the text of the error when the stream ends.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "runtime/byte_stream.h"
 #include "runtime/loop.h"
 #include "ssh/child.h"
+#include "ssh/child_errors.h"
 #include "ssh/fd_watch.h"
 
 namespace sftpfs::ssh {
 
 class ProcessStream final : public runtime::ByteStream, private runtime::IoHandler {
  public:
-  // Is shown each line of standard error; true: it was for us, and is no text of an error.
-  using LineWatch = std::function<bool(std::string_view line)>;
+  using LineWatch = ChildErrors::LineWatch;
 
   // `peer` names the other end in messages ("user@host"), `kind` what is between ("ssh").
   static Result<std::unique_ptr<ProcessStream>> spawn(const std::vector<std::string>& argv,
@@ -43,28 +41,6 @@ class ProcessStream final : public runtime::ByteStream, private runtime::IoHandl
   pid_t pid() const { return child_.pid(); }
 
  private:
-  // Standard error, apart from the stream's own events.
-  class Errors final : public runtime::IoHandler {
-   public:
-    Errors(UniqueFd pipe, const std::string& peer, LineWatch line_watch)
-        : pipe_(std::move(pipe)), peer_(peer), line_watch_(std::move(line_watch)) {}
-    void attach(runtime::Loop& loop);
-    void on_io(std::uint32_t events) override;
-    void drain();
-    // The last lines, but for chatter.
-    std::string tail() const;
-
-   private:
-    void take(std::string_view text);
-    void end_line();
-    UniqueFd pipe_;
-    const std::string& peer_;
-    LineWatch line_watch_;
-    std::string tail_;
-    std::string line_;
-    std::optional<FdWatch> watch_;
-  };
-
   ProcessStream(Child::Started started, const std::string& peer, const std::string& kind,
                 LineWatch line_watch);
   void on_io(std::uint32_t events) override;
@@ -77,7 +53,7 @@ class ProcessStream final : public runtime::ByteStream, private runtime::IoHandl
   std::string peer_;
   std::string kind_;
   std::string description_;
-  Errors errors_;
+  ChildErrors errors_;
   runtime::ByteStreamEvents* events_ = nullptr;
   std::optional<FdWatch> watch_;
   bool reader_stopped_ = false;  // it was told, and no read() has come back short since

@@ -1,13 +1,16 @@
-// Target: Options with every default filled in; what the libssh2 transport works from.
+// Target: Options with everything filled in that ssh_config(5) and OpenSSH's defaults have to say;
+// what the libssh2 transport works from.
 //
-// This is the seam for ssh_config: whatever reads it changes how a Target is made, and nothing
-// behind it. (The ssh(1) child reads ssh_config itself and is given Options, ssh_command.h.)
 // Ownership: a plain value.
-// Threads:   resolve() reads the environment and the user database; call it from one thread.
+// Threads:   resolve() reads the environment and the user database; any thread, while nobody
+//            changes the environment.
+// Limits:    what ssh itself says is in Options::client_config (settle.h); without it the built-in
+//            defaults hold (builtin_config.h).
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +18,14 @@
 #include "ssh/options.h"
 
 namespace sftpfs::ssh {
+
+// Lists of algorithms by name; empty: ours to choose.
+struct AlgorithmLists {
+  std::string kex;
+  std::string host_keys;
+  std::string ciphers;
+  std::string macs;
+};
 
 struct Target {
   std::string host;      // what is dialled
@@ -26,17 +37,31 @@ struct Target {
 
   std::vector<std::string> identity_files;
   bool identity_files_named = false;  // by the user, so a missing one is worth a word
+  std::vector<std::string> certificate_files;
   bool identities_only = false;
   std::string agent_socket;  // empty: none
   bool batch_mode = false;
   int password_prompts = 0;
+  std::vector<std::string> methods;  // of authentication, in order; empty: the usual ones
+  std::string key_algorithms;        // PubkeyAcceptedAlgorithms; empty: all we have
 
   HostKeyPolicy host_key_policy = HostKeyPolicy::kAsk;
   std::vector<std::string> user_known_hosts_files;
   std::vector<std::string> global_known_hosts_files;
   bool hash_known_hosts = false;
+  AlgorithmLists algorithms;
+
+  // At most one of them is there.
+  std::string proxy_command;  // for the shell, tokens expanded
+  std::string proxy_jump;     // "[user@]host[:port],..."
+  std::string ssh_config_file;
 
   int address_family = 0;
+  std::string bind_address;
+  std::string bind_interface;
+  std::optional<int> type_of_service;  // IP_TOS
+  bool tcp_keep_alive = true;
+  int connection_attempts = 1;
   std::chrono::seconds connect_timeout{0};
   std::chrono::seconds auth_timeout{0};
   std::chrono::milliseconds unacknowledged_max{0};
@@ -51,5 +76,7 @@ Result<Target> resolve(const Options& options);
 Status check_host_and_user(const Options& options);
 // "::1" of "[::1]", everything else as it is.
 std::string without_brackets(const std::string& host);
+// StrictHostKeyChecking, in the words of ssh_config and of `ssh -G`.
+Result<HostKeyPolicy> parse_host_key_policy(const std::string& word);
 
 }  // namespace sftpfs::ssh

@@ -20,6 +20,9 @@ namespace sftpfs::ssh {
 Result<std::vector<std::string>> ssh_command_line(const Options& options, bool may_prompt,
                                                   const ChildHostKey& host_key);
 
+// `ssh -G`: the same words, but none of our defaults.
+Result<std::vector<std::string>> ssh_query_line(const Options& options);
+
 // Splits at spaces; "\ " is a space, "\\" a backslash (as sshfs's ssh_command).
 std::vector<std::string> split_command(const std::string& command);
 

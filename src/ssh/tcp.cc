@@ -2,6 +2,7 @@
 #include "ssh/tcp.h"
 
 #include <fmt/core.h>
+#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
@@ -10,6 +11,7 @@
 #include <climits>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -47,23 +49,33 @@ void set_option(int fd, int level, int name, int value) {
   [[maybe_unused]] const int rc = ::setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-void tune(int fd, std::chrono::milliseconds unacknowledged_max) {
+void tune(int fd, int family, const TcpDestination& destination) {
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepIdleSeconds);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepIntervalSeconds);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepCount);
-  if (unacknowledged_max.count() > 0) {
+  if (destination.keep_alive) {
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepIdleSeconds);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepIntervalSeconds);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepCount);
+  }
+  if (destination.type_of_service) {
+    const bool six = family == AF_INET6;
+    set_option(fd, six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_TCLASS : IP_TOS,
+               *destination.type_of_service);
+  }
+  const std::int64_t timeout_ms = destination.unacknowledged_max.count();
+  if (timeout_ms > 0) {
     set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
-               static_cast<int>(std::min<std::int64_t>(unacknowledged_max.count(), INT_MAX)));
+               static_cast<int>(std::min<std::int64_t>(timeout_ms, INT_MAX)));
   }
 }
 
 // The race of the addresses.
 class Race {
  public:
-  Race(std::deque<Address> addresses, std::chrono::milliseconds unacknowledged_max)
-      : waiting_(std::move(addresses)), unacknowledged_max_(unacknowledged_max) {}
+  // `sources`: the local addresses to connect from, one per family; empty: the kernel's choice.
+  Race(std::deque<Address> addresses, std::vector<Address> sources,
+       const TcpDestination& destination)
+      : waiting_(std::move(addresses)), sources_(std::move(sources)), destination_(destination) {}
 
   // Until one is connected; an empty result means that all have failed.
   Result<std::optional<TcpConnection>> run(const Patience& patience);
@@ -79,20 +91,36 @@ class Race {
   void failed(int error) {
     if (first_errno_ == 0) first_errno_ = error;
   }
+  // 0, or why the socket cannot be bound as the user wants.
+  int bind_to_source(int fd, int family) const;
   std::optional<TcpConnection> finish_ready(const std::vector<pollfd>& polled);
 
   std::deque<Address> waiting_;
-  std::chrono::milliseconds unacknowledged_max_;
+  std::vector<Address> sources_;
+  const TcpDestination& destination_;
   std::vector<Runner> running_;
   int first_errno_ = 0;
 };
+
+int Race::bind_to_source(int fd, int family) const {
+  if (destination_.bind_address.empty() && destination_.bind_interface.empty()) return 0;
+  for (const Address& source : sources_) {
+    if (source.family() != family) continue;
+    return ::bind(fd, reinterpret_cast<const sockaddr*>(&source.storage), source.size) == 0 ? 0
+                                                                                            : errno;
+  }
+  return EADDRNOTAVAIL;
+}
 
 void Race::start_next() {
   const Address address = waiting_.front();
   waiting_.pop_front();
   UniqueFd socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return failed(errno);
-  tune(socket.get(), unacknowledged_max_);
+  tune(socket.get(), address.family(), destination_);
+  if (const int error = bind_to_source(socket.get(), address.family()); error != 0) {
+    return failed(error);
+  }
   const int rc =
       ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.size);
   if (rc != 0 && errno != EINPROGRESS) return failed(errno);
@@ -129,24 +157,71 @@ Result<std::optional<TcpConnection>> Race::run(const Patience& patience) {
   }
 }
 
+std::vector<Address> addresses_of_interface(const std::string& name) {
+  std::vector<Address> found;
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) return found;
+  const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owner(list, ::freeifaddrs);
+  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+    if (name != entry->ifa_name || entry->ifa_addr == nullptr) continue;
+    const int family = entry->ifa_addr->sa_family;
+    if (family != AF_INET && family != AF_INET6) continue;
+    Address address;
+    address.size = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+    std::memcpy(&address.storage, entry->ifa_addr, address.size);
+    found.push_back(address);
+  }
+  return found;
+}
+
+// BindAddress is stronger than BindInterface, as in ssh(1).
+Result<std::vector<Address>> source_addresses(const TcpDestination& destination,
+                                              const Patience& patience) {
+  if (!destination.bind_address.empty()) {
+    return look_up(destination.bind_address, 0, AF_UNSPEC, patience);
+  }
+  if (!destination.bind_interface.empty()) {
+    return addresses_of_interface(destination.bind_interface);
+  }
+  return std::vector<Address>();
+}
+
+// What one can do about it.
+const char* cure(int error) {
+  switch (error) {
+    case ECONNREFUSED: return "; is sshd running there, and is the port right?";
+    case EHOSTUNREACH:
+    case ENETUNREACH: return "; is the network up, and the address right?";
+    case EADDRNOTAVAIL: return "; BindAddress and BindInterface must be of this machine";
+    default: return "";
+  }
+}
+
+Error refusal(const TcpDestination& destination, int error) {
+  return Error(ErrorCode::kConnectionLost,
+               fmt::format("cannot connect to {} port {}: {}{}", destination.host, destination.port,
+                           std::strerror(error), cure(error)));
+}
+
 }  // namespace
 
-Result<TcpConnection> tcp_connect(const std::string& host, std::uint16_t port, int family,
-                                  std::chrono::milliseconds unacknowledged_max,
-                                  const Patience& patience) {
-  Result<std::vector<Address>> addresses = look_up(host, port, family, patience);
+Result<TcpConnection> tcp_connect(const TcpDestination& destination, const Patience& patience) {
+  const std::string& host = destination.host;
+  const std::uint16_t port = destination.port;
+  Result<std::vector<Address>> addresses = look_up(host, port, destination.family, patience);
   if (!addresses) return fail(addresses.error());
-  Race race(interleave(*addresses), unacknowledged_max);
+  Result<std::vector<Address>> sources = source_addresses(destination, patience);
+  if (!sources) return fail(sources.error());
+  Race race(interleave(*addresses), std::move(*sources), destination);
   Result<std::optional<TcpConnection>> won = race.run(patience);
   if (!won) {
     if (!won.error().is(ErrorCode::kTimedOut)) return fail(won.error());
     return fail(ErrorCode::kTimedOut,
-                fmt::format("cannot connect to {} port {}: no answer in time", host, port));
+                fmt::format("cannot connect to {} port {}: no answer in time; is the host up, and "
+                            "does a firewall let port {} through?",
+                            host, port, port));
   }
-  if (!*won) {
-    return fail(ErrorCode::kConnectionLost, fmt::format("cannot connect to {} port {}: {}", host,
-                                                        port, std::strerror(race.first_errno())));
-  }
+  if (!*won) return fail(refusal(destination, race.first_errno()));
   return std::move(**won);
 }
 

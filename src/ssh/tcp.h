@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -21,11 +22,20 @@ struct TcpConnection {
   std::string address;  // of the peer, for messages
 };
 
-// `unacknowledged_max`: after how long without any acknowledgement the kernel gives the peer up
-// (TCP_USER_TIMEOUT); zero leaves that to the kernel's own minutes.
-Result<TcpConnection> tcp_connect(const std::string& host, std::uint16_t port, int family,
-                                  std::chrono::milliseconds unacknowledged_max,
-                                  const Patience& patience);
+struct TcpDestination {
+  std::string host;
+  std::uint16_t port = 0;
+  int family = 0;  // AF_UNSPEC: any
+  // After how long without any acknowledgement the kernel gives the peer up (TCP_USER_TIMEOUT);
+  // zero leaves that to the kernel's own minutes.
+  std::chrono::milliseconds unacknowledged_max{0};
+  bool keep_alive = true;
+  std::optional<int> type_of_service{};
+  std::string bind_address{};    // empty: the kernel chooses
+  std::string bind_interface{};  // empty: any
+};
+
+Result<TcpConnection> tcp_connect(const TcpDestination& destination, const Patience& patience);
 
 // How much of what was sent the peer's kernel has acknowledged; 0 where ours does not say.
 std::uint64_t tcp_bytes_acknowledged(int fd);

@@ -48,7 +48,7 @@ ThreadedConnector::~ThreadedConnector() {
 }
 
 runtime::Task<StreamResult> ThreadedConnector::connect(runtime::Cancel* cancel) {
-  if (options_.transport == Transport::kSsh) {
+  if (uses_child(options_, *login_)) {
     co_return ssh::connect(options_, *login_, nullptr, nullptr);
   }
   const auto request = std::make_shared<Request>(*runtime::Loop::current());

@@ -67,8 +67,7 @@ class Addresses : public testing::Test {
   // The address that was reached.
   static std::string dial(std::uint16_t port) {
     const ssh::Patience patience(std::chrono::seconds(20), nullptr);
-    const auto tcp =
-        ssh::tcp_connect(kName, port, AF_UNSPEC, std::chrono::milliseconds(0), patience);
+    const auto tcp = ssh::tcp_connect({kName, port}, patience);
     return tcp ? tcp->address : tcp.error().describe();
   }
 
@@ -107,8 +106,7 @@ TEST_F(Addresses, AnAddressThatIsSilentCostsAQuarterOfASecond) {
 TEST(TcpProgress, CountsWhatThePeerHasAcknowledged) {
   const TestServer server;
   const ssh::Patience patience(std::chrono::seconds(20), nullptr);
-  const auto tcp = ssh::tcp_connect("127.0.0.1", server.port(), AF_UNSPEC,
-                                    std::chrono::milliseconds(0), patience);
+  const auto tcp = ssh::tcp_connect({"127.0.0.1", server.port()}, patience);
   ASSERT_TRUE(tcp) << why(tcp);
   const std::uint64_t before = ssh::tcp_bytes_acknowledged(tcp->socket.get());
   ASSERT_EQ(::send(tcp->socket.get(), "SSH-2.0-test\r\n", 14, MSG_NOSIGNAL), 14);

@@ -85,7 +85,7 @@ TEST(CommandLine, ReadsTheFlagsOfSshfs) {
   const Result<CommandLine> other = parse_command_line(Words{"sftpfs", "-F", "/cfg", "h:", "/mnt"});
   ASSERT_TRUE(other) << other.error().message();
   EXPECT_EQ(other->config.ssh_config_file, "/cfg");
-  EXPECT_EQ(other->config.transport, Transport::kSsh);
+  EXPECT_EQ(other->config.transport, Transport::kAuto);
 }
 
 TEST(CommandLine, AddressesInBracketsArriveAsTheyAre) {

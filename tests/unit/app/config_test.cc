@@ -30,24 +30,22 @@ TEST(Config, WorkersFollowTheCoresUnlessSaidOtherwise) {
   EXPECT_EQ(worker_count(config, 2), 8U);
 }
 
-TEST(Config, DefaultsAreValidAndUseLibssh2) {
-  Config config = with_source();
-  ASSERT_TRUE(validate(config, {}));
-  EXPECT_EQ(config.transport, Transport::kLibssh2);
+TEST(Config, DefaultsAreValidAndLeaveTheTransportOpen) {
+  const Config config = with_source();
+  ASSERT_TRUE(validate(config));
+  EXPECT_EQ(config.transport, Transport::kAuto);
   EXPECT_TRUE(all_ssh_options(config).empty());
   EXPECT_EQ(config.umount_timeout, std::chrono::seconds(30));
 }
 
-TEST(Config, AutoTakesSshOnlyWhereAnOptionNeedsIt) {
+TEST(Config, Libssh2IsNotDemandedWithWhatOnlySshCanDo) {
   Config config = with_source();
-  ASSERT_TRUE(validate(config, {"ProxyJump"}));
-  EXPECT_EQ(config.transport, Transport::kSsh);
-
-  Config strict = with_source();
-  strict.transport = Transport::kLibssh2;
-  const Status refused = validate(strict, {"ProxyJump"});
+  config.ssh_only = {"RevokedHostKeys"};
+  ASSERT_TRUE(validate(config));
+  config.transport = Transport::kLibssh2;
+  const Status refused = validate(config);
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().message(), "option 'ProxyJump' needs transport=ssh");
+  EXPECT_EQ(refused.error().message(), "option 'RevokedHostKeys' needs transport=ssh");
 }
 
 TEST(Config, TheFsnameIsTheSourceAsWritten) {

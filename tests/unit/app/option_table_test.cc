@@ -26,7 +26,7 @@ Status apply(const std::string& text, ParsedOptions& into, bool sloppy = false) 
   if (!options) return fail(options.error());
   Status applied = apply_options(*options, sloppy, into);
   if (!applied) return applied;
-  return finish_options(into);
+  return validate(into.config);
 }
 
 std::string error_of(const std::string& text) {
@@ -160,14 +160,24 @@ TEST(OptionTable, WhatThisVersionCannotDoIsNeverSilent) {
   for (const char* text :
        {"idmap=user", "follow_symlinks", "transform_symlinks", "delay_connect", "disable_hardlink",
         "workaround=rename", "workaround=renamexdev", "noforget", "remember=10",
-        "dcache_dir_timeout=5", "cache_link_timeout=5", "no_check_root", "Ciphers=aes128-ctr",
-        "PasswordAuthentication=no", "ControlMaster=auto"}) {
+        "dcache_dir_timeout=5", "cache_link_timeout=5", "no_check_root"}) {
     SCOPED_TRACE(text);
     ParsedOptions parsed;
     ASSERT_TRUE(apply(text, parsed));
     ASSERT_EQ(parsed.warnings.size(), 1U);
     EXPECT_EQ(parsed.warnings[0].find('\n'), std::string::npos);
   }
+}
+
+TEST(OptionTable, WhatOnlySshCanDoIsHandedOnByName) {
+  ParsedOptions parsed;
+  ASSERT_TRUE(apply("ControlMaster=auto,RevokedHostKeys=/r,Ciphers=aes128-ctr", parsed));
+  EXPECT_EQ(parsed.config.ssh_hints, std::vector<std::string>{"ControlMaster"});
+  EXPECT_EQ(parsed.config.ssh_only, std::vector<std::string>{"RevokedHostKeys"});
+  ParsedOptions off;
+  ASSERT_TRUE(apply("ControlMaster=no,ControlPath=none,GSSAPIAuthentication=no", off));
+  EXPECT_TRUE(off.config.ssh_hints.empty());
+  EXPECT_TRUE(off.config.ssh_only.empty());
 }
 
 TEST(OptionTable, NothingIsSaidAboutWhatMakesNoDifference) {

@@ -44,6 +44,34 @@ TEST(Translate, AChildIsGivenTheTimeToConnect) {
   EXPECT_EQ(fs_options(parsed("transport=ssh"), 2).greeting_timeout, seconds(60));
 }
 
+TEST(Translate, TheSourcesUserIsStrongerThanTheWord) {
+  Config config = parsed("User=jane,HostName=10.0.0.7");
+  const Result<ssh::Options> named = ssh_options(config);
+  ASSERT_TRUE(named.has_value());
+  EXPECT_EQ(named->user, "joe");
+  EXPECT_EQ(named->ssh_options.size(), 1U);
+  config.source.user.clear();
+  const Result<ssh::Options> unnamed = ssh_options(config);
+  ASSERT_TRUE(unnamed.has_value());
+  EXPECT_EQ(unnamed->ssh_options.size(), 2U);
+}
+
+TEST(Translate, WhatSshConfigSaysReachesTheOtherLayers) {
+  Config config = parsed("rw");
+  ssh::Options settled;
+  settled.transport = ssh::Transport::kSsh;
+  settled.connect_timeout = seconds(7);
+  settled.server_alive_interval = seconds(20);
+  settled.server_alive_count_max = 2;
+  ASSERT_TRUE(take_settled(settled, config));
+  const fs::Options fs = fs_options(config, 2);
+  EXPECT_EQ(fs.ping_interval, seconds(20));
+  EXPECT_EQ(fs.ping_count_max, 2U);
+  EXPECT_EQ(fs.greeting_timeout, seconds(37));
+  config.password_stdin = true;
+  EXPECT_FALSE(take_settled(settled, config));
+}
+
 TEST(Translate, WaitingHasItsOwnWords) {
   const fs::Options hard = fs_options(parsed("timeo=5"), 2);
   EXPECT_FALSE(hard.operation_timeout.has_value());

@@ -1,4 +1,5 @@
 // Promises of ssh/libssh2_session.h that need no server, and of its queue (ssh/byte_queue.h).
+#include "ssh/algorithms.h"
 #include "ssh/libssh2_session.h"
 
 #include <gmock/gmock.h>
@@ -84,7 +85,8 @@ TEST_F(Sockets, AServerThatHangsUpIsNamed) {
   far_.reset();
   auto session = Libssh2Session::create(std::move(near_), "me@build1");
   ASSERT_TRUE(session);
-  const Status met = (*session)->handshake({}, false, Patience(std::chrono::seconds(10), nullptr));
+  const Status met =
+      (*session)->handshake({}, {}, false, Patience(std::chrono::seconds(10), nullptr));
   ASSERT_FALSE(met);
   EXPECT_TRUE(met.error().is(ErrorCode::kConnectionLost));
   EXPECT_THAT(met.error().message(), HasSubstr("me@build1"));
@@ -94,7 +96,7 @@ TEST_F(Sockets, AServerThatSaysNothingIsGivenUpInTime) {
   auto session = Libssh2Session::create(std::move(near_), "me@build1");
   ASSERT_TRUE(session);
   const Status met =
-      (*session)->handshake({}, false, Patience(std::chrono::milliseconds(20), nullptr));
+      (*session)->handshake({}, {}, false, Patience(std::chrono::milliseconds(20), nullptr));
   ASSERT_FALSE(met);
   EXPECT_TRUE(met.error().is(ErrorCode::kTimedOut));
 }
@@ -105,7 +107,7 @@ TEST_F(Sockets, AServerThatSpeaksSomethingElseIsRefused) {
   ::shutdown(far_.get(), SHUT_WR);
   auto session = Libssh2Session::create(std::move(near_), "me@build1");
   ASSERT_TRUE(session);
-  EXPECT_FALSE((*session)->handshake({}, false, Patience(std::chrono::seconds(10), nullptr)));
+  EXPECT_FALSE((*session)->handshake({}, {}, false, Patience(std::chrono::seconds(10), nullptr)));
 }
 
 }  // namespace

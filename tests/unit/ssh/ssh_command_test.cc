@@ -30,11 +30,12 @@ std::size_t position(const std::vector<std::string>& line, const std::string& wo
 }
 
 TEST(SshCommand, WithoutOptionsOnlySaysWhatMustBeSaid) {
-  EXPECT_THAT(words(basic()),
-              ElementsAre("ssh", "-x", "-a", "-oClearAllForwardings=yes", "-oPermitLocalCommand=no",
-                          "-oNumberOfPasswordPrompts=3", "-oConnectTimeout=30",
-                          "-oServerAliveInterval=15", "-oServerAliveCountMax=3",
-                          "-oCiphers=^aes128-gcm@openssh.com", "-s", "--", "build1", "sftp"));
+  EXPECT_THAT(
+      words(basic()),
+      ElementsAre("ssh", "-x", "-a", "-oClearAllForwardings=yes", "-oPermitLocalCommand=no",
+                  "-oRemoteCommand=none", "-oRequestTTY=no", "-oNumberOfPasswordPrompts=3",
+                  "-oConnectTimeout=30", "-oServerAliveInterval=15", "-oServerAliveCountMax=3",
+                  "-oCiphers=^aes128-gcm@openssh.com", "-s", "--", "build1", "sftp"));
 }
 
 TEST(SshCommand, MapsEveryNamedOption) {
