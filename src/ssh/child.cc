@@ -22,6 +22,7 @@ namespace sftpfs::ssh {
 namespace {
 
 constexpr int kGraceMs = 2000;
+constexpr std::chrono::milliseconds kLookAgainAfter{10};
 
 int pidfd_open(pid_t pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
 void pidfd_signal(int pidfd, int signal) {
@@ -184,8 +185,15 @@ std::optional<std::string> Child::ending() {
 }
 
 Status Child::wait(const Patience& patience) {
-  // The descriptor of a process becomes readable when it ends.
-  if (!ending()) return patience.wait(pidfd_.get(), POLLIN);
+  while (!ending()) {
+    // The descriptor of a process becomes readable when it ends; where there is none (valgrind) one
+    // has to look.
+    if (pidfd_) {
+      if (Status ended = patience.wait(pidfd_.get(), POLLIN); !ended) return ended;
+    } else if (Result<int> waited = patience.poll({}, kLookAgainAfter); !waited) {
+      return fail(waited.error());
+    }
+  }
   return {};
 }
 
