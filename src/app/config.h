@@ -64,6 +64,7 @@ struct Config {
   bool nonempty = false;  // mount over a mount of the same source
   LogLevel log_level = LogLevel::kInfo;
   std::string run_as_user;  // setuid=
+  bool sandbox = true;      // give up rights that serving does not need
 
   // Who may do what.
   bool allow_other = false;
@@ -76,6 +77,9 @@ struct Config {
 
   // The connection.
   Transport transport = Transport::kAuto;
+  bool lazy_connect = false;               // mount first
+  std::optional<std::uint32_t> retry_min;  // how long to try for the first connection
+  bool background_retry = false;           // bg
   unsigned max_conns = 4;
   unsigned workers = 0;  // 0: as worker_count() derives it
   bool soft = false;     // operations fail after timeo_s instead of waiting for the server

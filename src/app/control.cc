@@ -35,6 +35,7 @@ constexpr std::array<std::pair<const char*, LogLevel>, 6> kLevels = {
 constexpr Duration kNewsInterval = std::chrono::milliseconds(500);
 // More would not fit on any screen, and not into a reply.
 constexpr std::size_t kOperationsShown = 2000;
+constexpr int kDirectoryAttempts = 3;
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -101,10 +102,18 @@ Control::Control(runtime::Loop& loop, const Config& config, fs::Shared& shared)
 void Control::open(fuse::Mount& mount, const std::string& mountpoint) {
   mount_ = &mount;
   mountpoint_ = mountpoint;
-  const Result<std::string> directory = ctl::server_directory();
-  const Status opened =
-      directory ? server_.open(socket_path(mountpoint, *directory)) : fail(directory.error());
-  if (!opened) log_info("no control socket: {}", opened.error().describe());
+  Status opened;
+  // Another mount of the same user, ending just now, may take the directory away in between.
+  for (int attempt = 0; attempt < kDirectoryAttempts; ++attempt) {
+    const Result<std::string> directory = ctl::server_directory();
+    opened =
+        directory ? server_.open(socket_path(mountpoint, *directory)) : fail(directory.error());
+    if (opened) {
+      directory_ = *directory;
+      return;
+    }
+  }
+  log_info("no control socket: {}", opened.error().describe());
 }
 
 std::string Control::socket_path(const std::string& mountpoint,
@@ -118,6 +127,7 @@ std::string Control::socket_path(const std::string& mountpoint,
 
 runtime::Task<void> Control::close() {
   server_.close();
+  if (!directory_.empty()) ctl::leave_server_directory(directory_);
   co_await server_.drained();
 }
 

@@ -58,6 +58,7 @@ class Control final : private ctl::Handler {
   const TimePoint begun_;
   fuse::Mount* mount_ = nullptr;
   std::string mountpoint_;
+  std::string directory_;  // of the socket
   bool ending_ = false;
   ctl::Server server_;
 };

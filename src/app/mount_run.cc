@@ -4,10 +4,13 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <thread>
 
 #include "app/command_line.h"
+#include "app/credentials.h"
 #include "app/daemon.h"
 #include "app/help.h"
 #include "app/mountpoint.h"
@@ -48,13 +51,47 @@ std::unique_ptr<ssh::CtrAcceleration> accelerate(const Config& config) {
   return nullptr;
 }
 
+// Whether time alone may help: not where the user must.
+bool may_heal(const Error& error) {
+  return error.is(ErrorCode::kConnectionLost) || error.is(ErrorCode::kTimedOut) ||
+         error.is(ErrorCode::kSystem) || error.is(ErrorCode::kProtocol);
+}
+
+// retry= and bg, as nfs(5) has them. With bg the command that waits is let go after the first
+// failure, so an automounter must not be among its callers (docs: autofs knows who mounts by the
+// process group, which a daemon leaves).
+Status connect_patiently(const Config& config, Service& service, TerminalPrompter& prompter,
+                         Readiness& readiness) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::minutes kBackgroundPatience{10'000};
+  constexpr int kPauseFirstMs = 1'000;
+  constexpr int kPauseLongestMs = 30'000;
+  std::chrono::minutes patience(config.retry_min.value_or(0));
+  if (config.background_retry && !config.retry_min) patience = kBackgroundPatience;
+  const Clock::time_point deadline = Clock::now() + patience;
+  for (int pause_ms = kPauseFirstMs;; pause_ms = std::min(2 * pause_ms, kPauseLongestMs)) {
+    const Status connected = service.connect(prompter);
+    if (connected || !may_heal(connected.error())) return connected;
+    if (Clock::now() >= deadline) return connected;
+    tell(config, connected.error().describe() + "; trying again");
+    if (config.background_retry && !readiness.is_ready()) {
+      const Status let_go = readiness.ready();
+      if (!let_go) return let_go;
+      log_info("{}: {}; trying again in the background", config.source.text,
+               connected.error().describe());
+    }
+    service.pause(std::chrono::milliseconds(pause_ms));
+  }
+}
+
 // In the daemon's process (or ours, in the foreground): everything between fork and exit.
 Outcome serve_mount(const Config& config, const Mountpoint& mountpoint,
                     const ssh::Options& ssh_options, const fs::Options& fs_options,
                     TerminalPrompter& prompter, Readiness& readiness) {
   // Read by the process that keeps it: locked memory is not inherited through a fork.
-  if (config.password_stdin) {
-    Result<ssh::Secret> password = read_password_line(STDIN_FILENO);
+  const UniqueFd credential = config.password_stdin ? UniqueFd() : open_password_credential();
+  if (config.password_stdin || credential) {
+    Result<ssh::Secret> password = read_password_line(credential ? credential.get() : STDIN_FILENO);
     if (!password) return Outcome{ExitCode::kUsage, password.error().describe()};
     prompter.set_password(std::move(*password));
   }
@@ -62,9 +99,11 @@ Outcome serve_mount(const Config& config, const Mountpoint& mountpoint,
   if (!library) return Outcome{ExitCode::kSystem, library.error().describe()};
   std::unique_ptr<ssh::CtrAcceleration> acceleration = accelerate(config);
   Service service(config, fs_options, ssh_options);
-  tell(config, "connecting to " + ssh_options.host);
-  const Status connected = service.connect(prompter);
-  if (!connected) return failed(config, connected.error());
+  if (!config.lazy_connect) {
+    tell(config, "connecting to " + ssh_options.host);
+    const Status connected = connect_patiently(config, service, prompter, readiness);
+    if (!connected) return failed(config, connected.error());
+  }
   if (config.check) return service.check();
   tell(config, "connected; mounting " + config.source.text + " on " + mountpoint.path);
   return service.serve(mountpoint.path, readiness);
@@ -75,6 +114,11 @@ Status prepare_process(const Config& config) {
   if (!config.run_as_user.empty()) {
     const Status user = become_user(config.run_as_user);
     if (!user) return user;
+  }
+  // ssh(1) may run what the user has configured, with whatever rights that needs.
+  if (config.sandbox && config.transport != Transport::kSsh) {
+    const Status dropped = drop_rights();
+    if (!dropped) log_warning("going on with all rights: {}", dropped.error().describe());
   }
   if (config.debug) return {};
   return harden_process();
@@ -108,7 +152,12 @@ int mount_now(Config config) {
 
   TerminalPrompter prompter;
   const bool foreground = config.foreground || config.check;
-  const LogSink sink = foreground ? LogSink::kStderr : LogSink::kSyslog;
+  LogSink sink = foreground ? LogSink::kStderr : LogSink::kSyslog;
+  if (log_is_journal()) {
+    sink = LogSink::kJournal;
+    log_add_field("SFTPFS_MOUNT", config.mountpoint);
+    log_add_field("SFTPFS_SOURCE", config.source.text);
+  }
   LogLevel level = config.debug ? LogLevel::kDebug : config.log_level;
   // Who only checks wants to hear of what is wrong.
   if (config.check && !config.verbose && !config.debug) level = LogLevel::kWarning;
@@ -129,7 +178,7 @@ int mount_run(int argc, char** argv) {
   const Status standard = occupy_standard_fds();
   if (!standard) return complain(standard.error(), ExitCode::kSystem);
   const std::span<const char* const> arguments(argv, static_cast<std::size_t>(argc));
-  const Result<CommandLine> line = parse_command_line(arguments);
+  Result<CommandLine> line = parse_command_line(arguments);
   if (!line) return complain(line.error(), ExitCode::kUsage);
   for (const std::string& warning : line->warnings) {
     fmt::print(stderr, "{}: {}\n", kIdent, warning);
@@ -143,6 +192,7 @@ int mount_run(int argc, char** argv) {
     }
     case Action::kMount: break;
   }
+  apply_credentials(line->config);
   return mount_now(line->config);
 }
 

@@ -10,6 +10,7 @@ using enum Section;
 using enum Support;
 
 constexpr std::uint64_t kConnectionsMax = 16;
+constexpr std::uint64_t kRetryMinutesMax = 1'000'000;
 constexpr std::uint64_t kCacheSizeMax = std::uint64_t{1} << 44;
 constexpr std::uint64_t kBytesInFlightMin = 128 << 10;
 constexpr std::uint64_t kBytesInFlightMax = std::uint64_t{4} << 30;
@@ -22,6 +23,8 @@ constexpr OptionRow kRows[] = {
     {"debug", "", kGeneral, kFull, set_debug, "stay in the foreground and log what happens (as -d)"},
     {"sshfs_debug", "", kGeneral, kFull, set_debug, "the same"},
     {"sshfs_verbose", "", kGeneral, kFull, assign<&Config::verbose, true>, "say more while mounting (as -v)"},
+    {"sandbox", "yes|no", kGeneral, kFull, store<&Config::sandbox, parse_switch>, "as root, give up every right that serving does not need (default: yes; not with transport=ssh)"},
+    {"drop_privileges", "", kGeneral, kFull, assign<&Config::sandbox, true>, "the same as sandbox=yes"},
     {"setuid", "USER", kGeneral, kFull, store_text<&Config::run_as_user>, "run as this user (for root in fstab)"},
     {"check", "", kGeneral, kFull, assign<&Config::check, true>, "connect, look at the directory, and mount nothing"},
     {"remount", "", kGeneral, kFull, assign<&Config::remount, true>, "change the mount flags (ro, noexec, ...) of a mount"},
@@ -37,7 +40,11 @@ constexpr OptionRow kRows[] = {
     {"soft", "", kConnection, kFull, assign<&Config::soft, true>, "fail with ETIMEDOUT after timeo seconds"},
     {"timeo", "SECONDS", kConnection, kFull, store<&Config::timeo_s, parse_seconds>, "patience of a soft mount (default: 60)"},
     {"reconnect", "", kConnection, kNoEffect, nullptr, "always on"},
-    {"delay_connect", "", kConnection, kMissing, nullptr, "the server must be reachable when mounting"},
+    {"lazy_connect", "", kConnection, kFull, assign<&Config::lazy_connect, true>, "mount at once and connect in the background; who comes first waits"},
+    {"delay_connect", "", kConnection, kFull, assign<&Config::lazy_connect, true>, "the same"},
+    {"retry", "MINUTES", kConnection, kFull, store_within<&Config::retry_min, parse_number, 0, kRetryMinutesMax>, "go on trying to connect for so long (default: 0; with bg 10000)"},
+    {"bg", "", kConnection, kFull, assign<&Config::background_retry, true>, "after a first failure go on trying in the background; mount returns"},
+    {"fg", "", kConnection, kFull, assign<&Config::background_retry, false>, "try in the foreground only (default)"},
     {"sftp_server", "NAME", kConnection, kFull, store_text<&Config::sftp_server>, "subsystem, or a path to execute on the server (default: sftp)"},
     {"ssh_command", "COMMAND", kConnection, kFull, set_ssh_command, "run this instead of ssh ('\\ ' is a blank); implies transport=ssh"},
     {"ssh_option", "NAME=VALUE", kConnection, kFull, add_any_ssh_option, "a word of ssh_config(5) that this list lacks; implies transport=ssh"},
@@ -193,7 +200,6 @@ constexpr OptionRow kRows[] = {
     {"no_writeback_cache", "", kCompatibility, kNoEffect, nullptr, "see sshfs_sync"},
     {"unreliable_append", "", kCompatibility, kNoEffect, nullptr, "appending is reliable"},
     {"blkdev", "", kCompatibility, kRefused, nullptr, "a server is no block device"},
-    {"drop_privileges", "", kCompatibility, kRefused, nullptr, "use setuid=USER"},
     {"modules", "LIST", kCompatibility, kRefused, nullptr, "libfuse's modules are not available; name the directory in the source"},
     {"subdir", "DIR", kCompatibility, kRefused, nullptr, "name the directory in the source"},
     {"rellinks", "", kCompatibility, kRefused, nullptr, "libfuse's modules are not available"},

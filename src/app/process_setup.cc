@@ -4,11 +4,15 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <optional>
@@ -50,7 +54,60 @@ Status change_ids(const Account& account) {
   return {};
 }
 
+// Unmounting; reading keys and known_hosts of users, and reaching their agents; locking secrets
+// into memory.
+constexpr std::array<unsigned, 4> kKeptCapabilities = {CAP_SYS_ADMIN, CAP_DAC_OVERRIDE,
+                                                       CAP_DAC_READ_SEARCH, CAP_IPC_LOCK};
+
+bool is_kept(unsigned capability) {
+  return std::find(kKeptCapabilities.begin(), kKeptCapabilities.end(), capability) !=
+         kKeptCapabilities.end();
+}
+
+Status drop_bounding_set() {
+  // Up to the last one this kernel knows.
+  for (unsigned capability = 0; ::prctl(PR_CAPBSET_READ, capability) >= 0; ++capability) {
+    if (is_kept(capability) || ::prctl(PR_CAPBSET_READ, capability) == 0) continue;
+    if (::prctl(PR_CAPBSET_DROP, capability) != 0) {
+      return fail(Error::system(errno, "PR_CAPBSET_DROP"));
+    }
+  }
+  return {};
+}
+
+Status drop_capabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+  if (::syscall(SYS_capget, &header, sets.data()) != 0) {
+    return fail(Error::system(errno, "capget"));
+  }
+  for (std::size_t word = 0; word < sets.size(); ++word) {
+    unsigned kept = 0;
+    for (const unsigned capability : kKeptCapabilities) {
+      if (capability / 32 == word) kept |= 1U << (capability % 32);
+    }
+    sets[word].permitted &= kept;
+    sets[word].effective &= kept;
+    sets[word].inheritable &= kept;
+  }
+  if (::syscall(SYS_capset, &header, sets.data()) != 0) {
+    return fail(Error::system(errno, "capset"));
+  }
+  return {};
+}
+
 }  // namespace
+
+Status drop_rights() {
+  if (::geteuid() != 0) return {};
+  Status done = drop_bounding_set();
+  if (done) done = drop_capabilities();
+  if (!done) return done;
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    return fail(Error::system(errno, "PR_SET_NO_NEW_PRIVS"));
+  }
+  return {};
+}
 
 Status occupy_standard_fds() {
   int fd = -1;

@@ -23,6 +23,11 @@ Status harden_process();
 // given up for those of `run_as` (empty: they are kept). No mount fails for want of it.
 void prepare_control_directory(const std::string& run_as);
 
+// Root's daemon gives up every capability but those that unmounting and the user's key files need,
+// for itself and its children, and that anything it starts may get more (no_new_privs). Others are
+// left as they are: they unmount with fusermount3, which is set-user-id.
+Status drop_rights();
+
 // setuid=: groups, ids, HOME, USER and LOGNAME of `name`, for good. Needs root, unless it is who
 // we are already.
 Status become_user(const std::string& name);

@@ -1,6 +1,7 @@
 // See service.h.
 #include "app/service.h"
 
+#include <poll.h>
 #include <signal.h>
 
 #include "app/exit_code.h"
@@ -36,7 +37,8 @@ Service::Service(const Config& config, const fs::Options& fs_options,
       suspends_(control_, [this](Duration slept) { on_resume(slept); }),
       shared_(fs_options, clock_, std::make_shared<ssh::ThreadedConnector>(ssh_options, login_)),
       filesystem_(shared_),
-      control_socket_(control_, config, shared_) {}
+      control_socket_(control_, config, shared_),
+      supervisor_(control_, control_socket_) {}
 
 Service::~Service() {
   if (mount_) mount_->unmount();
@@ -60,6 +62,11 @@ Outcome Service::serve(const std::string& mountpoint, Readiness& readiness) {
   control_.post([this, &mountpoint, &readiness] { runtime::spawn(run(mountpoint, readiness)); });
   control_.run();
   return outcome_;
+}
+
+void Service::pause(std::chrono::milliseconds duration) {
+  const SignalMask::Pause pause;
+  ::poll(nullptr, 0, static_cast<int>(duration.count()));
 }
 
 Outcome Service::check() {
@@ -101,8 +108,9 @@ runtime::Task<void> Service::run(std::string mountpoint, Readiness& readiness) {
   if (serving_) {
     phase_ = Phase::kServing;
     control_socket_.open(*mount_, mountpoint);
-    const Status told = readiness.ready();
+    const Status told = readiness.is_ready() ? Status() : readiness.ready();
     if (!told) log_warning("becoming a daemon: {}", told.error().describe());
+    supervisor_.ready(config_.foreground);
     log_info("{} is mounted on {}", fsname_of(config_), mountpoint);
   }
   while (!ending_) {
@@ -110,6 +118,7 @@ runtime::Task<void> Service::run(std::string mountpoint, Readiness& readiness) {
   }
   phase_ = Phase::kEnding;
   control_socket_.set_ending();
+  supervisor_.stopping();
   Outcome finished = co_await finish(mountpoint);
   outcome_ = std::move(finished);
   control_.stop();
@@ -117,11 +126,15 @@ runtime::Task<void> Service::run(std::string mountpoint, Readiness& readiness) {
 
 runtime::Task<Outcome> Service::start(std::string mountpoint) {
   Outcome outcome;
-  const Status connected = co_await adopt_and_start();
-  if (!connected) {
-    outcome.code = exit_code_for(connected.error());
-    outcome.message = config_.source.text + ": " + connected.error().describe();
-    co_return outcome;
+  if (config_.lazy_connect) {
+    start_lazily();
+  } else {
+    const Status connected = co_await adopt_and_start();
+    if (!connected) {
+      outcome.code = exit_code_for(connected.error());
+      outcome.message = config_.source.text + ": " + connected.error().describe();
+      co_return outcome;
+    }
   }
   fuse::MountCallbacks callbacks;
   callbacks.on_serving = [this] {
@@ -153,6 +166,15 @@ runtime::Task<Outcome> Service::start(std::string mountpoint) {
   co_return outcome;
 }
 
+// Nobody has looked at the directory: whoever uses the mount first does. A path that is not
+// absolute is one from the login directory, where a server begins.
+void Service::start_lazily() {
+  const std::string& directory = config_.source.directory;
+  shared_.inodes.set_root_path(directory.empty() ? "." : directory);
+  fs::SessionSlot& slot = shared_.pool.first_slot();
+  slot.loop().post([&slot] { slot.open(); });
+}
+
 runtime::Task<Status> Service::adopt_and_start() {
   fs::SessionSlot& slot = shared_.pool.first_slot();
   runtime::Cancel* cancel = starting_.cancel.get();
@@ -173,6 +195,7 @@ runtime::Task<Outcome> Service::finish(std::string mountpoint) {
     outcome.code = ExitCode::kMountFailure;
     outcome.message = "not all data reached the server: " + reason(drained.error());
   }
+  co_await supervisor_.close();
   co_await control_socket_.close();
   mount_->unmount();
   // libfuse leaves a mount alone whose connection was severed (umount -f while it is busy).

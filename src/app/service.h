@@ -18,6 +18,7 @@
 #include "app/control.h"
 #include "app/daemon.h"
 #include "app/signals.h"
+#include "app/supervisor.h"
 #include "base/clock.h"
 #include "fs/filesystem.h"
 #include "fs/fuse/mount.h"
@@ -40,6 +41,8 @@ class Service {
 
   // Reaches the server and, with libssh2, logs in. Blocks; signals have their ordinary effect.
   Status connect(ssh::Prompter& prompter);
+  // Waits between two attempts; signals have their ordinary effect.
+  static void pause(std::chrono::milliseconds duration);
   // Looks at the directory on the server, and mounts nothing.
   Outcome check();
   // Mounts on `mountpoint`, tells `readiness`, serves, and returns when the mount has ended.
@@ -52,6 +55,7 @@ class Service {
   runtime::Task<void> run(std::string mountpoint, Readiness& readiness);
   runtime::Task<Outcome> start(std::string mountpoint);
   runtime::Task<Status> adopt_and_start();
+  void start_lazily();
   runtime::Task<Outcome> finish(std::string mountpoint);
   Status watch();
   void on_signal(int signal);
@@ -74,6 +78,7 @@ class Service {
   fs::Filesystem filesystem_;
   std::unique_ptr<fuse::Mount> mount_;
   Control control_socket_;
+  Supervisor supervisor_;
   Phase phase_ = Phase::kStarting;
   bool serving_ = false;
   bool ending_ = false;

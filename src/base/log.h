@@ -14,9 +14,15 @@ namespace sftpfs {
 enum class LogLevel : int { kTrace = 0, kDebug, kInfo, kWarning, kError, kOff };
 
 enum class LogSink {
-  kStderr,  // foreground: lines on standard error
-  kSyslog,  // daemon: syslog(3), which journald collects
+  kStderr,   // foreground: lines on standard error
+  kSyslog,   // daemon: syslog(3), which journald collects
+  kJournal,  // the same, started by systemd: with the fields of log_add_field()
 };
+
+// Whether standard error is the journal's.
+bool log_is_journal();
+// A field for each line in the journal from now on ("SFTPFS_MOUNT"); before threads start.
+void log_add_field(const std::string& name, const std::string& value);
 
 // Chooses sink and level; `ident` prefixes each line (the programme's name).
 void log_open(LogSink sink, LogLevel level, const std::string& ident);

@@ -82,6 +82,10 @@ Result<std::string> server_directory() {
   return directory;
 }
 
+void leave_server_directory(const std::string& directory) {
+  if (directory.ends_with("/sftpfs") && directory != kSystemDirectory) ::rmdir(directory.c_str());
+}
+
 std::vector<std::string> directories_of(uid_t uid) {
   if (uid == 0) return {kSystemDirectory};
   return {handed_over(uid), user_runtime_directory(uid) + "/sftpfs"};

@@ -32,6 +32,9 @@ Status prepare_system_directory(const std::optional<Owner>& daemon);
 // The directory for the sockets of a daemon that runs as who we are now; made where it is missing.
 Result<std::string> server_directory();
 
+// Takes that directory away where a user's last socket in it has gone; root's stays.
+void leave_server_directory(const std::string& directory);
+
 // Directories in which the caller may find sockets; they need not exist.
 std::vector<std::string> client_directories();
 // The same for the mounts of one user, for who runs as root.

@@ -62,10 +62,10 @@ const std::vector<Line>& corpus() {
        "id_ed25519,"
        "allow_other,default_permissions,uid=1000,gid=1000",
        [](const Config& c) {
-         return c.default_permissions && c.uid == 1000U && c.gid == 1000U &&
+         return c.lazy_connect && c.default_permissions && c.uid == 1000U && c.gid == 1000U &&
                 c.identity_files.size() == 1;
        },
-       3},
+       2},
       {"reconnect,ServerAliveInterval=15,ServerAliveCountMax=3",
        [](const Config& c) {
          return c.server_alive_interval_s == 15U && c.server_alive_count_max == 3U;
@@ -178,7 +178,6 @@ TEST(Fstab, WhatCannotBeHonouredIsRefusedInOneLine) {
                               "slave",
                               "modules=subdir,subdir=/x",
                               "from_code=latin1",
-                              "drop_privileges",
                               "password=secret",
                               "ssh_protocol=1",
                               "blkdev",

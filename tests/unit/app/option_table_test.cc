@@ -158,7 +158,7 @@ TEST(OptionTable, ErrorsNameTheOptionTheValueAndWhatWouldDo) {
 
 TEST(OptionTable, WhatThisVersionCannotDoIsNeverSilent) {
   for (const char* text :
-       {"idmap=user", "follow_symlinks", "transform_symlinks", "delay_connect", "disable_hardlink",
+       {"idmap=user", "follow_symlinks", "transform_symlinks", "disable_hardlink",
         "workaround=rename", "workaround=renamexdev", "noforget", "remember=10",
         "dcache_dir_timeout=5", "cache_link_timeout=5", "no_check_root"}) {
     SCOPED_TRACE(text);
