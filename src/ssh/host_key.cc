@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "base/log.h"
+#include "ssh/messages.h"
 #include "ssh/public_key.h"
 
 namespace sftpfs::ssh {
@@ -35,10 +36,8 @@ std::string unknown_text(const std::string& name, const HostKeyVerdict& verdict,
         "-o transport=ssh, which checks host certificates",
         name, shown);
   }
-  return fmt::format(
-      "host key of {} is not known: the server shows {}; connect once with ssh and compare the "
-      "fingerprint, or use -o StrictHostKeyChecking=accept-new",
-      name, shown);
+  return fmt::format("host key of {} is not known: the server shows {}; {}", name, shown,
+                     kUnknownHostCure);
 }
 
 // Asks as ssh does. True: the person trusts the key.

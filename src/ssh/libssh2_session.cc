@@ -13,6 +13,7 @@
 #include <mutex>
 
 #include "base/log.h"
+#include "ssh/messages.h"
 #include "ssh/tcp.h"
 
 namespace sftpfs::ssh {
@@ -147,6 +148,12 @@ Status Libssh2Session::handshake(const std::vector<std::string>& known_types,
   if (Status set = set_preferences(*proposal, compression); !set) return set;
   Result<long> rc =
       drive(patience, [this] { return long{libssh2_session_handshake(session_, socket_.get())}; });
+  const bool greeted = server_banner().starts_with("SSH-");
+  if (!greeted && !proxy_ && (rc || rc.error().is(ErrorCode::kConnectionLost))) {
+    const Error why = rc ? failure(*rc) : rc.error();
+    return fail(ErrorCode::kConnectionLost,
+                fmt::format("{}{} ({})", peer_, kNoGreetingText, why.message()));
+  }
   if (!rc) return fail(rc.error());
   if (*rc == LIBSSH2_ERROR_KEX_FAILURE || *rc == LIBSSH2_ERROR_METHOD_NONE) {
     return fail(
@@ -179,10 +186,9 @@ Status Libssh2Session::open_channel(const std::string& sftp_server, const Patien
   });
   if (!started) return fail(started.error());
   if (*started == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED) {
-    return fail(
-        ErrorCode::kUnsupported,
-        fmt::format("{}: the server refused to start \"{}\" ({}); is SFTP switched on there?",
-                    peer_, sftp_server, kind));
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("{}: the server refused to start \"{}\" ({}); {}", peer_, sftp_server,
+                            kind, kNoSubsystemCure));
   }
   if (*started != 0) return fail(failure(*started));
   return {};
@@ -193,7 +199,7 @@ Status Libssh2Session::wait_for_input(const Patience& patience) {
   const short events = output_.empty() ? POLLIN : POLLIN | POLLOUT;
   if (Status ready = patience.wait(socket_.get(), events); !ready) {
     if (!ready.error().is(ErrorCode::kTimedOut)) return ready;
-    return fail(ErrorCode::kTimedOut, fmt::format("{}: the server did not answer in time", peer_));
+    return fail(ErrorCode::kTimedOut, fmt::format("{}{}", peer_, kSilentText));
   }
   flush();
   fill();

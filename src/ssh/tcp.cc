@@ -15,6 +15,7 @@
 #include <optional>
 #include <vector>
 
+#include "ssh/messages.h"
 #include "ssh/name_lookup.h"
 
 namespace sftpfs::ssh {
@@ -186,21 +187,11 @@ Result<std::vector<Address>> source_addresses(const TcpDestination& destination,
   return std::vector<Address>();
 }
 
-// What one can do about it.
-const char* cure(int error) {
-  switch (error) {
-    case ECONNREFUSED: return "; is sshd running there, and is the port right?";
-    case EHOSTUNREACH:
-    case ENETUNREACH: return "; is the network up, and the address right?";
-    case EADDRNOTAVAIL: return "; BindAddress and BindInterface must be of this machine";
-    default: return "";
-  }
-}
-
 Error refusal(const TcpDestination& destination, int error) {
+  const char* cause = std::strerror(error);
   return Error(ErrorCode::kConnectionLost,
                fmt::format("cannot connect to {} port {}: {}{}", destination.host, destination.port,
-                           std::strerror(error), cure(error)));
+                           cause, unreachable_cure(cause)));
 }
 
 }  // namespace
@@ -216,10 +207,8 @@ Result<TcpConnection> tcp_connect(const TcpDestination& destination, const Patie
   Result<std::optional<TcpConnection>> won = race.run(patience);
   if (!won) {
     if (!won.error().is(ErrorCode::kTimedOut)) return fail(won.error());
-    return fail(ErrorCode::kTimedOut,
-                fmt::format("cannot connect to {} port {}: no answer in time; is the host up, and "
-                            "does a firewall let port {} through?",
-                            host, port, port));
+    return fail(ErrorCode::kTimedOut, fmt::format("cannot connect to {} port {}: {}", host, port,
+                                                  no_answer_text(std::to_string(port))));
   }
   if (!*won) return fail(refusal(destination, race.first_errno()));
   return std::move(**won);

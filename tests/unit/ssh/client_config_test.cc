@@ -61,7 +61,7 @@ TEST(ClientConfig, NamedIsWhatDiffersFromSshsOwn) {
 }
 
 TEST(ClientConfig, PathsWithBlanksAreFoundAgain) {
-  EXPECT_THAT(split_paths("/home/a b /home/foo"), ElementsAre("/home/a b", "/home/foo"));
+  EXPECT_THAT(split_paths("/etc/a b /etc/foo"), ElementsAre("/etc/a b", "/etc/foo"));
   EXPECT_THAT(split_paths("\"/a b\" ~/c  none"), ElementsAre("/a b", "~/c", "none"));
   EXPECT_THAT(split_paths("  "), IsEmpty());
 }

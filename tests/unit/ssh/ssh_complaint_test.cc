@@ -25,10 +25,11 @@ std::string changed(const std::string& place) {
 TEST(SshComplaint, AChangedKeyIsOneLineWithItsFingerprintAndTheCure) {
   const Error error = ssh_complaint("me@build1", changed("/home/me/.ssh/known_hosts:12"), "");
   EXPECT_TRUE(error.is(ErrorCode::kHostKey));
-  EXPECT_EQ(error.message(),
-            "me@build1: host key changed: the server shows ED25519 "
-            "SHA256:2Vlg6ljcFD/ZtipCroo0hzuWjPfSSdATRiYvfjSORJc; somebody may be listening in; if "
-            "you trust it, remove the old one at /home/me/.ssh/known_hosts:12");
+  EXPECT_EQ(
+      error.message(),
+      "me@build1: host key changed: /home/me/.ssh/known_hosts:12 has another, the server shows "
+      "ED25519 SHA256:2Vlg6ljcFD/ZtipCroo0hzuWjPfSSdATRiYvfjSORJc; somebody may be listening "
+      "in; if you trust the new key, remove that line");
 }
 
 TEST(SshComplaint, AKeyThatThisMountHasPinnedIsCuredByMountingAgain) {
@@ -44,14 +45,48 @@ TEST(SshComplaint, AKeyThatIsNotKnownIsAMatterOfTheHostKey) {
                                     "");
   EXPECT_TRUE(error.is(ErrorCode::kHostKey));
   EXPECT_EQ(error.message(),
-            "h: No ED25519 host key is known for h and you have requested strict checking.; Host "
-            "key verification failed.");
+            "h: host key of h is not known (ED25519); connect once with ssh and compare the "
+            "fingerprint, or use -o StrictHostKeyChecking=accept-new");
 }
 
 TEST(SshComplaint, ARefusedKeyIsAMatterOfAuthentication) {
   const Error error = ssh_complaint("me@h", "me@h: Permission denied (publickey).\n", "");
   EXPECT_TRUE(error.is(ErrorCode::kAuthentication));
   EXPECT_EQ(error.message(), "me@h: Permission denied (publickey).");
+}
+
+TEST(SshComplaint, WhatKeepsUsFromTheServerHasACure) {
+  struct Case {
+    const char* said;
+    ErrorCode code;
+    const char* told;
+  };
+  for (const Case& one : {
+           Case{"ssh: Could not resolve hostname h: Name or service not known",
+                ErrorCode::kTimedOut,
+                "cannot find host \"h\": Name or service not known; check the name, or the name "
+                "server"},
+           Case{
+               "ssh: connect to host 10.0.0.1 port 23: Connection refused", ErrorCode::kTimedOut,
+               "cannot connect to 10.0.0.1 port 23: Connection refused; is sshd running there, and "
+               "is the port right?"},
+           Case{"ssh: connect to host ::1 port 22: Connection timed out", ErrorCode::kTimedOut,
+                "cannot connect to ::1 port 22: no answer in time; is the host up, and does a "
+                "firewall let port 22 through?"},
+           Case{"Unable to negotiate with h port 22: no matching MAC found. Their offer: a,b",
+                ErrorCode::kUnsupported,
+                "h: no algorithm in common with the server: no matching MAC, it offers a,b; if you "
+                "want one of these, use -o MACs="},
+           Case{"ED25519 host key for h was revoked and you have requested strict checking.",
+                ErrorCode::kHostKey, "h: host key of h is revoked; do not trust this server"},
+           Case{"subsystem request failed on channel 0", ErrorCode::kUnsupported,
+                "h: the server refused to start the SFTP subsystem; is SFTP switched on there? "
+                "another way to start it can be named with -o sftp_server="},
+       }) {
+    const Error error = ssh_complaint("h", one.said, "");
+    EXPECT_EQ(error.message(), one.told);
+    EXPECT_TRUE(error.is(one.code)) << one.said;
+  }
 }
 
 TEST(SshComplaint, OtherLastWordsArePassedOn) {
