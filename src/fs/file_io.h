@@ -232,13 +232,15 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   std::vector<std::weak_ptr<OpenFile>> descriptors_;
   std::optional<ContentSample> sample_;
   unsigned resizing_ = 0;
-  // Recovery had to change the file's mode to open it again. Until it has the old one back, what is
-  // seen of it is not believed.
+  // Recovery had to change the file's mode to open it again: until it has the old one back.
   struct ModeAside {
-    ModeAside(const std::shared_ptr<FileIo>& io, std::uint32_t before)
-        : share(io), change(share.inode(), Change::kOther), mode(before) {}
+    ModeAside(const std::shared_ptr<FileIo>& io, std::uint32_t before) : share(io), mode(before) {
+      share.inode()->mode_aside_begins(mode);
+    }
+    ModeAside(const ModeAside&) = delete;
+    ModeAside& operator=(const ModeAside&) = delete;
+    ~ModeAside() { share.inode()->mode_aside_ends(); }
     const IoShare share;
-    const ChangeScope change;
     const std::uint32_t mode;
   };
   std::optional<ModeAside> mode_aside_;

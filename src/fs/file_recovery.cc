@@ -113,6 +113,8 @@ void FileIo::start_recovery() {
 }
 
 runtime::Task<void> FileIo::recover(std::shared_ptr<FileIo> self) {
+  // Whoever looks the name up again, after the last close, shall find this inode.
+  const IoShare share(self);
   while (true) {
     const Result<ClientRef> client = co_await self->slot_.session().ready(nullptr);
     if (!client) {
@@ -255,11 +257,7 @@ runtime::Task<Status> FileIo::reopen(OpenFileRef file, ClientRef client) {
     lose(file, "another file has taken its name");
     co_return Status();
   }
-  sftp::Attrs attrs = *now;
-  if (mode_aside_) {
-    attrs.permissions = (attrs.permissions & ~kPermissionBits) | mode_aside_->mode;
-  }
-  inode_->adopt(attrs, token, shared_.options.attr_lifetime);
+  inode_->adopt(*now, token, shared_.options.attr_lifetime);
   file->handle = opened->handle;
   file->client = client;
   co_return Status();

@@ -6,6 +6,11 @@
 #include "base/check.h"
 
 namespace sftpfs::fs {
+namespace {
+
+constexpr std::uint32_t kPermissionBits = 07777;
+
+}  // namespace
 
 AttrView Inode::view(TimePoint now) const {
   const MutexLock lock(mutex_);
@@ -34,6 +39,9 @@ bool Inode::adopt(const sftp::Attrs& attrs, const AttrToken& token, Duration lif
   if (foreign) ++generation_;
   attrs_ = attrs;
   attrs_known_ = true;
+  if (mode_aside_ || token.tick < mode_aside_ended_) {
+    attrs_.permissions = (attrs.permissions & ~kPermissionBits) | true_mode_;
+  }
   // What may be out of date already is shown once and asked for again.
   attrs_expire_ = current ? token.asked_at + lifetime : TimePoint{};
   doubted_ = !current;
@@ -52,6 +60,18 @@ void Inode::forget_attrs() {
   const MutexLock lock(mutex_);
   attrs_known_ = false;
   doubted_ = true;
+}
+
+void Inode::mode_aside_begins(std::uint32_t mode) {
+  const MutexLock lock(mutex_);
+  mode_aside_ = true;
+  true_mode_ = mode & kPermissionBits;
+}
+
+void Inode::mode_aside_ends() {
+  const MutexLock lock(mutex_);
+  mode_aside_ = false;
+  mode_aside_ended_ = ++ticks_;
 }
 
 std::uint64_t Inode::change_begins(Change change) {

@@ -77,6 +77,11 @@ class Inode {
   // Nothing is known of it any more, not even its size.
   void forget_attrs();
 
+  // The server's copy has for a while another mode than the file: whatever is seen of it until it
+  // has been set back is shown with `mode` (permission bits).
+  void mode_aside_begins(std::uint32_t mode);
+  void mode_aside_ends();
+
   // Our own changes: begins when the request is queued or the data accepted, ends with the
   // server's answer. A write makes the file grow at once.
   std::uint64_t change_begins(Change change);
@@ -131,6 +136,9 @@ class Inode {
   std::uint64_t last_begun_ SFTPFS_GUARDED_BY(mutex_) = 0;     // tick of our newest change
   std::uint64_t last_ended_ SFTPFS_GUARDED_BY(mutex_) = 0;     // tick of the newest answer to one
   std::uint64_t names_changed_ SFTPFS_GUARDED_BY(mutex_) = 0;  // tick
+  bool mode_aside_ SFTPFS_GUARDED_BY(mutex_) = false;
+  std::uint32_t true_mode_ SFTPFS_GUARDED_BY(mutex_) = 0;         // of answers asked for ...
+  std::uint64_t mode_aside_ended_ SFTPFS_GUARDED_BY(mutex_) = 0;  // ... before this tick
   std::uint64_t generation_ SFTPFS_GUARDED_BY(mutex_) = 1;
   std::uint64_t kernel_generation_ SFTPFS_GUARDED_BY(mutex_) = 0;  // 0: the kernel holds nothing
   std::uint64_t kernel_size_ SFTPFS_GUARDED_BY(mutex_) = 0;

@@ -293,7 +293,7 @@ runtime::Task<void> Filesystem::set_mode(OpenFileRef file, sftp::Attrs wanted,
       if (!certain) io->connection_lost();
     }
   }
-  if (!certain) file->inode->expire();
+  if (!certain) file->inode->forget_attrs();
   done->leave();
 }
 
