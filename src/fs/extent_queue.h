@@ -34,6 +34,8 @@ struct Extent {
   bool settled = false;
 
   std::uint64_t end() const { return offset + data.size(); }
+  // The server puts it at the end of the file, wherever that is.
+  bool appends() const { return (file->reopen_flags & sftp::kOpenAppend) != 0; }
 };
 
 using ExtentRef = std::shared_ptr<Extent>;

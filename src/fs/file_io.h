@@ -97,7 +97,7 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   runtime::Task<Result<T>> ask_file(OpenFileRef file, runtime::Cancel* cancel, Send send);
   void session_ready() override;
   // The size is being changed otherwise than by a write; nothing can be told from it until the
-  // answer has come. A null `io` is left alone.
+  // answer has come, and writes wait. A null `io` is left alone.
   class Resizing {
    public:
     explicit Resizing(std::shared_ptr<FileIo> io);
@@ -232,6 +232,7 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   std::vector<std::weak_ptr<OpenFile>> descriptors_;
   std::optional<ContentSample> sample_;
   unsigned resizing_ = 0;
+  runtime::WaitList resized_;
   // Recovery had to change the file's mode to open it again: until it has the old one back.
   struct ModeAside {
     ModeAside(const std::shared_ptr<FileIo>& io, std::uint32_t before) : share(io), mode(before) {

@@ -32,6 +32,11 @@ std::size_t FileIo::gather_bytes_max(const OpenFile& file) const {
 
 runtime::Task<Status> FileIo::write(OpenFileRef file, std::uint64_t offset, SharedBytes data,
                                     runtime::Cancel* cancel) {
+  // A truncation whose caller was interrupted may be sent once more: not behind these bytes.
+  while (resizing_ > 0) {
+    const bool notified = co_await resized_.wait(cancel);
+    if (!notified) co_return fail(cancel->error());
+  }
   const Status before = usable_for_writing(*file);
   if (!before) co_return before;
   if (is_live()) follow_link(*client_);
@@ -85,7 +90,9 @@ FileIo::Resizing::Resizing(std::shared_ptr<FileIo> io) : io_(std::move(io)) {
 }
 
 FileIo::Resizing::~Resizing() {
-  if (io_) --io_->resizing_;
+  if (!io_) return;
+  --io_->resizing_;
+  io_->resized_.notify_all();
 }
 
 void FileIo::accept(const OpenFileRef& file, std::uint64_t offset, SharedBytes data) {

@@ -157,16 +157,20 @@ class Filesystem {
   Outcome<AttrReply> getattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode);
   Outcome<AttrReply> getattr_unnamed(OperationContext& op, InodeRef inode, Error no_name);
   Outcome<AttrReply> getattr_by_handle(OperationContext& op, OpenFileRef file);
+  Outcome<AttrReply> setattr_shielded(SessionSlot& slot, OperationContext& op, InodeRef inode,
+                                      SetAttr change, OpenFileRef file);
   Outcome<AttrReply> setattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode,
                                 SetAttr change, OpenFileRef file);
   struct Changed;
-  runtime::Task<Changed> change_once(ClientRef client, OperationContext& op, InodeRef inode,
-                                     std::string path, OpenFileRef file, sftp::Attrs wire);
-  Outcome<ClientRef> client_for(SessionSlot& slot, OperationContext& op, std::shared_ptr<FileIo> io,
-                                OpenFileRef file);
+  runtime::Task<Changed> change_once(ClientRef client, InodeRef inode, std::string path,
+                                     OpenFileRef file, sftp::Attrs wire);
+  Outcome<ClientRef> client_for(SessionSlot& slot, std::shared_ptr<FileIo> io, OpenFileRef file,
+                                runtime::Cancel* cancel);
   Outcome<sftp::Attrs> current_attrs(SessionSlot& slot, OperationContext& op, InodeRef inode,
                                      OpenFileRef file);
-  Outcome<EntryReply> created(SessionSlot& slot, OperationContext& op, Made made);
+  Outcome<EntryReply> created(SessionSlot& slot, Made made);
+  void forget_entry(const Result<EntryReply>& entry);
+  Outcome<EntryReply> make(SessionSlot& slot, OperationContext& op, Making making);
   Outcome<EntryReply> make_on(SessionSlot& slot, OperationContext& op, Making making);
   Outcome<bool> made_before(SessionSlot& slot, OperationContext& op, std::string path,
                             sftp::Attrs attrs, std::optional<std::string> target);
@@ -174,14 +178,14 @@ class Filesystem {
                                std::string name, std::uint32_t mode);
   Outcome<EntryReply> link_on(SessionSlot& slot, OperationContext& op, InodeRef inode,
                               InodeRef parent, std::string name);
+  Completion remove(OperationContext& op, InodeRef parent, std::string name, bool directory);
   Completion remove_on(SessionSlot& slot, OperationContext& op, InodeRef parent, std::string name,
                        bool directory);
   Completion rename_on(SessionSlot& slot, OperationContext& op, InodeRef parent, std::string name,
                        InodeRef new_parent, std::string new_name, bool replace);
   Outcome<bool> linked_before(SessionSlot& slot, OperationContext& op, std::string existing,
                               std::string path);
-  Outcome<bool> moved_before(SessionSlot& slot, OperationContext& op, std::string from,
-                             std::string to);
+  Outcome<bool> moved_before(SessionSlot& slot, std::string from, std::string to);
   // Before an open file loses its name: without a connection it could not be opened again.
   Completion keep_open(OperationContext& op, InodeRef inode);
   Outcome<std::string> readlink_on(SessionSlot& slot, OperationContext& op, InodeRef inode);
@@ -191,18 +195,16 @@ class Filesystem {
   // The open state of `inode`, at home in `slot` (null: the least loaded) if it is new.
   std::shared_ptr<FileIo> acquire_io(const InodeRef& inode, SessionSlot* slot);
   OpenReply open_reply(const OpenFileRef& file);
+  Outcome<OpenReply> open_truncated(std::shared_ptr<FileIo> io, OperationContext& op, int flags);
   Outcome<OpenReply> open_on(std::shared_ptr<FileIo> io, OperationContext& op, int flags);
   Outcome<CreateReply> open_existing(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                      std::string name, int flags, Error why);
   Outcome<NewFile> make_file(SessionSlot& slot, OperationContext& op, std::string path,
                              std::uint32_t flags, std::uint32_t mode);
-  Outcome<sftp::Handle> open_made(ClientRef client, OperationContext& op, std::string path,
-                                  std::uint32_t flags, std::uint32_t mode);
-  runtime::Task<void> restore_mode(OperationContext& op, OpenFileRef file, sftp::Attrs attrs,
-                                   std::uint32_t mode);
-  runtime::Task<void> set_mode(OpenFileRef file, sftp::Attrs wanted,
-                               std::shared_ptr<runtime::Cancel> cancel,
-                               std::shared_ptr<runtime::Gate> done);
+  Outcome<sftp::Handle> open_made(ClientRef client, std::string path, std::uint32_t flags,
+                                  std::uint32_t mode);
+  runtime::Task<void> restore_mode(OpenFileRef file, sftp::Attrs attrs, std::uint32_t mode);
+  void abandon_created(const Result<CreateReply>& reply);
   Outcome<CreateReply> create_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                  std::string name, std::uint32_t mode, int flags);
   Outcome<std::size_t> copy_on(OpenFileRef from, std::uint64_t from_offset, OpenFileRef to,

@@ -100,6 +100,12 @@ void Inode::change_ends() {
   last_ended_ = ++ticks_;
 }
 
+std::uint64_t Inode::change_repeats() {
+  const MutexLock lock(mutex_);
+  last_begun_ = ++ticks_;
+  return last_begun_;
+}
+
 void Inode::set_size(std::uint64_t size_bytes, std::uint64_t tick) {
   const MutexLock lock(mutex_);
   if (last_begun_ <= tick) attrs_.size = size_bytes;

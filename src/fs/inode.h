@@ -87,6 +87,9 @@ class Inode {
   std::uint64_t change_begins(Change change);
   void write_begins(std::uint64_t end_offset, WallTime wall_now);
   void change_ends();
+  // The request of a change under way is queued once more; what was asked for before is no longer
+  // behind it. Returns the new tick.
+  std::uint64_t change_repeats();
   // The size that a change of ours, begun at `tick`, has made; writes begun since count on top.
   void set_size(std::uint64_t size_bytes, std::uint64_t tick);
   // A directory: names in it have been made, removed or renamed by us.
@@ -161,6 +164,9 @@ class ChangeScope {
   ChangeScope& operator=(const ChangeScope&) = delete;
 
   std::uint64_t begun() const { return begun_; }
+  void repeat() {
+    if (inode_) begun_ = inode_->change_repeats();
+  }
   void end() {
     const InodeRef inode = std::exchange(inode_, nullptr);
     if (inode) inode->change_ends();

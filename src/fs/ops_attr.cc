@@ -10,6 +10,7 @@
 #include "fs/diagnose.h"
 #include "fs/file_io.h"
 #include "fs/filesystem.h"
+#include "fs/shield.h"
 #include "runtime/hop.h"
 
 namespace sftpfs::fs {
@@ -62,11 +63,20 @@ Outcome<AttrReply> Filesystem::setattr(OperationContext& op, std::uint64_t inode
   const std::shared_ptr<FileIo> io = (*found)->io();
   if (io) {
     co_return co_await runtime::run_on(io->home(),
-                                       setattr_on(io->slot(), op, *found, change, file));
+                                       setattr_shielded(io->slot(), op, *found, change, file));
   }
   const Lease lease(shared_.pool.pick());
   co_return co_await runtime::run_on(lease.loop(),
-                                     setattr_on(lease.slot(), op, *found, change, nullptr));
+                                     setattr_shielded(lease.slot(), op, *found, change, nullptr));
+}
+
+Outcome<AttrReply> Filesystem::setattr_shielded(SessionSlot& slot, OperationContext& op,
+                                                InodeRef inode, SetAttr change, OpenFileRef file) {
+  auto start = [this, &slot, inode, change, file](OperationContext& own) {
+    return setattr_on(slot, own, inode, change, file);
+  };
+  auto undo = [](const Result<AttrReply>&) {};
+  co_return co_await shielded<AttrReply>(shared_.counters, op, start, undo);
 }
 
 // A descriptor of an inode that has lost its name; null if there is none.
@@ -100,9 +110,9 @@ struct Filesystem::Changed {
   AttrToken token;
 };
 
-runtime::Task<Filesystem::Changed> Filesystem::change_once(ClientRef client, OperationContext& op,
-                                                           InodeRef inode, std::string path,
-                                                           OpenFileRef file, sftp::Attrs wire) {
+runtime::Task<Filesystem::Changed> Filesystem::change_once(ClientRef client, InodeRef inode,
+                                                           std::string path, OpenFileRef file,
+                                                           sftp::Attrs wire) {
   const std::shared_ptr<FileIo> io = inode->io();
   if (io) io->send_gathered();
   const sftp::Queue queue = io ? io->queue() : sftp::Queue::kMetadata;
@@ -117,10 +127,10 @@ runtime::Task<Filesystem::Changed> Filesystem::change_once(ClientRef client, Ope
   sftp::Call<sftp::Attrs> look = file != nullptr ? client->fstat(file->handle, queue)
                                  : root          ? client->stat(path, queue)
                                                  : client->lstat(path, queue);
-  Status done = co_await set.until(op.cancel.get());
+  Status done = co_await set;
   changed.done = std::move(done);
   if (changed.done) {
-    Result<sftp::Attrs> attrs = co_await look.until(op.cancel.get());
+    Result<sftp::Attrs> attrs = co_await look;
     changed.attrs = std::move(attrs);
   }
   co_return changed;
@@ -129,6 +139,9 @@ runtime::Task<Filesystem::Changed> Filesystem::change_once(ClientRef client, Ope
 Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode,
                                           SetAttr change, OpenFileRef file) {
   const std::shared_ptr<FileIo> io = inode->io();
+  // The caller may leave and close the file; the change stays in order with what is written to it.
+  std::optional<IoShare> share;
+  if (io) share.emplace(io);
   sftp::Attrs current;
   if (needs_current(change)) {
     const Result<sftp::Attrs> known = co_await current_attrs(slot, op, inode, file);
@@ -139,8 +152,15 @@ Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& o
   const bool of_content = change.has_size || change.has_mtime;
   const FileIo::Resizing resizing(change.has_size ? io : nullptr);
   ChangeScope scope(inode, of_content ? Change::kContent : Change::kOther);
+  bool in_doubt = false;
   while (true) {
-    Result<ClientRef> client = co_await client_for(slot, op, io, file);
+    // Once sent it is sent until it is answered: writes that are sent again may have undone it.
+    runtime::Cancel* const patience = in_doubt ? nullptr : op.cancel.get();
+    Result<ClientRef> client = co_await client_for(slot, io, file, patience);
+    if (!client && in_doubt) {
+      inode->forget_attrs();
+      inode->new_generation();
+    }
     if (!client) co_return fail(client.error());
     const Result<std::string> path = shared_.inodes.path(*inode);
     if (!path && file == nullptr) {
@@ -149,17 +169,16 @@ Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& o
       continue;  // with a connection of which its handle is
     }
     const std::string name = path ? *path : std::string();
-    const Changed changed = co_await change_once(*client, op, inode, name, file, wire);
+    if (in_doubt) scope.repeat();
+    const Changed changed = co_await change_once(*client, inode, name, file, wire);
     if (was_lost(changed.done) || was_lost(changed.attrs)) {
       if (io) io->connection_lost();
+      in_doubt = true;
       continue;
     }
     scope.end();
     if (!changed.done) {
       inode->expire();
-      // It may have happened nevertheless: the wait has ended, not the request.
-      if (change.has_size) inode->new_generation();
-      if (change.has_size && !was_refused(changed.done)) inode->forget_attrs();
       // Without the right to write, truncate(2) says EACCES; to change what one does not own,
       // EPERM.
       const Attempt attempt = change.has_size ? Attempt::kWrite : Attempt::kChange;
@@ -181,12 +200,12 @@ Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& o
 }
 
 // Of an open inode the one on which its writes are, so that the change comes behind them.
-Outcome<ClientRef> Filesystem::client_for(SessionSlot& slot, OperationContext& op,
-                                          std::shared_ptr<FileIo> io, OpenFileRef file) {
+Outcome<ClientRef> Filesystem::client_for(SessionSlot& slot, std::shared_ptr<FileIo> io,
+                                          OpenFileRef file, runtime::Cancel* cancel) {
   if (io == nullptr) {
-    co_return co_await slot.session().ready(op.cancel.get());
+    co_return co_await slot.session().ready(cancel);
   }
-  const Status live = co_await io->live(file, op.cancel.get());
+  const Status live = co_await io->live(file, cancel);
   if (!live) co_return fail(live.error());
   co_return io->client();
 }

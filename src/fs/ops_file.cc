@@ -9,6 +9,7 @@
 #include "fs/diagnose.h"
 #include "fs/file_io.h"
 #include "fs/filesystem.h"
+#include "fs/shield.h"
 #include "runtime/hop.h"
 
 namespace sftpfs::fs {
@@ -80,7 +81,14 @@ Outcome<OpenReply> Filesystem::open(OperationContext& op, std::uint64_t inode, i
   const Result<InodeRef> found = find(inode);
   if (!found) co_return fail(found.error());
   std::shared_ptr<FileIo> io = acquire_io(*found, nullptr);
-  Result<OpenReply> reply = co_await runtime::run_on(io->home(), open_on(io, op, flags));
+  Result<OpenReply> reply = fail(ErrorCode::kCancelled);
+  if ((flags & O_TRUNC) != 0) {
+    Result<OpenReply> opened = co_await runtime::run_on(io->home(), open_truncated(io, op, flags));
+    reply = std::move(opened);
+  } else {
+    Result<OpenReply> opened = co_await runtime::run_on(io->home(), open_on(io, op, flags));
+    reply = std::move(opened);
+  }
   if (!reply) {
     (*found)->release_io();
   } else if ((*found)->kernel_attrs_are_old()) {
@@ -90,11 +98,23 @@ Outcome<OpenReply> Filesystem::open(OperationContext& op, std::uint64_t inode, i
   co_return reply;
 }
 
+// The truncation happens even if its caller does not wait for it.
+Outcome<OpenReply> Filesystem::open_truncated(std::shared_ptr<FileIo> io, OperationContext& op,
+                                              int flags) {
+  auto start = [this, io, flags](OperationContext& own) { return open_on(io, own, flags); };
+  auto undo = [this](const Result<OpenReply>& reply) {
+    if (reply) shared_.files.remove(reply->handle);
+  };
+  co_return co_await shielded<OpenReply>(shared_.counters, op, std::move(start), std::move(undo));
+}
+
 Outcome<OpenReply> Filesystem::open_on(std::shared_ptr<FileIo> io, OperationContext& op,
                                        int flags) {
   const InodeRef inode = io->inode();
   const bool truncate = (flags & O_TRUNC) != 0;  // on Linux with O_RDONLY, too
+  std::optional<IoShare> share;
   if (truncate) {
+    share.emplace(io);
     // Nothing accepted before may arrive after the truncation.
     const Status drained = co_await io->drain(op.cancel.get());
     if (!drained) co_return fail(drained.error());
@@ -103,27 +123,36 @@ Outcome<OpenReply> Filesystem::open_on(std::shared_ptr<FileIo> io, OperationCont
   std::uint32_t wire_flags = access_flags(flags);
   if (truncate) wire_flags |= sftp::kOpenTruncate;
   ChangeScope truncation(truncate ? inode : nullptr, Change::kContent);
+  bool in_doubt = false;
   while (true) {
-    const Status live = co_await io->live(nullptr, op.cancel.get());
+    runtime::Cancel* const patience = in_doubt ? nullptr : op.cancel.get();
+    const Status live = co_await io->live(nullptr, patience);
+    if (!live && in_doubt) {
+      inode->forget_attrs();
+      inode->new_generation();
+    }
     if (!live) co_return fail(live.error());
     const ClientRef client = io->client();
     const Result<std::string> path = shared_.inodes.path(*inode);
     if (!path) co_return fail(path.error());
+    if (in_doubt) truncation.repeat();
     sftp::Call<sftp::Handle> open = client->open(*path, wire_flags, sftp::Attrs());
     const AttrToken token =
         shared_.token(io->clean() ? Ordering::kBehindChanges : Ordering::kIndependent);
     sftp::Call<sftp::Attrs> look = client->lstat(*path);
-    const Result<sftp::Handle> handle = co_await open.until(op.cancel.get());
-    if (was_lost(handle)) continue;
+    runtime::Cancel* const answer_wanted = truncate ? nullptr : op.cancel.get();
+    const Result<sftp::Handle> handle = co_await open.until(answer_wanted);
+    if (was_lost(handle)) {
+      in_doubt = truncate;
+      continue;
+    }
     truncation.end();
     if (truncate) {
-      // Also when it is not known whether it happened.
       if (handle) inode->set_size(0, truncation.begun());
       inode->new_generation();
     }
     if (!handle) {
       inode->expire();
-      if (truncate && !was_refused(handle)) inode->forget_attrs();
       // The name has gone behind our back: ESTALE makes the kernel look it up again.
       if (handle.error().is_sftp(sftp::kFxNoSuchFile)) co_return fail(Error::system(ESTALE));
       const Situation situation(Attempt::kOpen, *path);
@@ -151,26 +180,36 @@ Outcome<CreateReply> Filesystem::create(OperationContext& op, std::uint64_t pare
   const Result<InodeRef> directory = find(parent);
   if (!directory) co_return fail(directory.error());
   const Lease lease(shared_.pool.pick());
-  co_return co_await runtime::run_on(
-      lease.loop(), create_on(lease.slot(), op, *directory, std::move(name), mode, flags));
+  SessionSlot& slot = lease.slot();
+  auto start = [this, &slot, parent = *directory, name, mode, flags](OperationContext& own) {
+    return create_on(slot, own, parent, name, mode, flags);
+  };
+  auto undo = [this](const Result<CreateReply>& reply) { abandon_created(reply); };
+  co_return co_await runtime::run_on(lease.loop(),
+                                     shielded<CreateReply>(shared_.counters, op, start, undo));
+}
+
+void Filesystem::abandon_created(const Result<CreateReply>& reply) {
+  if (!reply) return;
+  const OpenFileRef file = shared_.files.remove(reply->open.handle);
+  if (file) file->inode->release_io();
+  shared_.inodes.forget(reply->entry.ino, 1);
 }
 
 // Opens a file that an earlier attempt of ours has made. Its own mode may forbid that; then it is
 // put aside, and `mode` is what it gets back.
-Outcome<sftp::Handle> Filesystem::open_made(ClientRef client, OperationContext& op,
-                                            std::string path, std::uint32_t flags,
+Outcome<sftp::Handle> Filesystem::open_made(ClientRef client, std::string path, std::uint32_t flags,
                                             std::uint32_t mode) {
   constexpr std::uint32_t kOwnerMayReadAndWrite = 0600;
   const bool closed = (mode & kOwnerMayReadAndWrite) != kOwnerMayReadAndWrite;
   if (!closed) {
-    co_return co_await client->open(path, flags, kUnset).until(op.cancel.get());
+    co_return co_await client->open(path, flags, kUnset);
   }
   client->setstat(path, with_permissions(mode | kOwnerMayReadAndWrite)).forget();
   sftp::Call<sftp::Handle> open = client->open(path, flags, kUnset);
-  const Status restored =
-      co_await client->setstat(path, with_permissions(mode)).until(op.cancel.get());
+  const Status restored = co_await client->setstat(path, with_permissions(mode));
   if (was_lost(restored)) co_return fail(restored.error());
-  co_return co_await open.until(op.cancel.get());
+  co_return co_await open;
 }
 
 // Exclusive, so that it is certain that the file is new. Whether it was an earlier attempt of ours
@@ -188,17 +227,17 @@ Outcome<Filesystem::NewFile> Filesystem::make_file(SessionSlot& slot, OperationC
     sftp::Call<sftp::Handle> open = (*client)->open(path, wire_flags, initial);
     const AttrToken token = shared_.token(Ordering::kBehindChanges);
     sftp::Call<sftp::Attrs> look = (*client)->lstat(path);
-    Result<sftp::Handle> handle = co_await open.until(op.cancel.get());
+    Result<sftp::Handle> handle = co_await open;
     Result<sftp::Attrs> attrs = fail(ErrorCode::kConnectionLost);
     if (!was_lost(handle)) {
-      Result<sftp::Attrs> found = co_await look.until(op.cancel.get());
+      Result<sftp::Attrs> found = co_await look;
       attrs = std::move(found);
     }
     const bool ours =
         in_doubt && was_refused(handle) && attrs && attrs->size == 0 && is_of_type(*attrs, S_IFREG);
     if (ours) {
       if (!mode_made) mode_made = attrs->permissions & kPermissionBits;
-      Result<sftp::Handle> made = co_await open_made(*client, op, path, flags, *mode_made);
+      Result<sftp::Handle> made = co_await open_made(*client, path, flags, *mode_made);
       handle = std::move(made);
       attrs->permissions = (attrs->permissions & ~kPermissionBits) | *mode_made;
     }
@@ -253,7 +292,7 @@ Outcome<CreateReply> Filesystem::create_on(SessionSlot& slot, OperationContext& 
   const bool masked = made->attrs.has(sftp::kAttrPermissions) &&
                       (made->attrs.permissions & kMaskableBits) != (mode & kMaskableBits);
   if (masked) {
-    co_await restore_mode(op, file, made->attrs, mode);
+    co_await restore_mode(file, made->attrs, mode);
   }
   CreateReply reply;
   reply.open = open_reply(file);
@@ -261,40 +300,25 @@ Outcome<CreateReply> Filesystem::create_on(SessionSlot& slot, OperationContext& 
   co_return reply;
 }
 
-// An interrupted caller does not wait for it; but what has been sent is a change of ours until it
-// has been answered.
-runtime::Task<void> Filesystem::restore_mode(OperationContext& op, OpenFileRef file,
-                                             sftp::Attrs attrs, std::uint32_t mode) {
+// Shows the file with its mode at once, and has it set on the server.
+runtime::Task<void> Filesystem::restore_mode(OpenFileRef file, sftp::Attrs attrs,
+                                             std::uint32_t mode) {
   const std::uint32_t kept = attrs.permissions & kPermissionBits & ~kMaskableBits;
   const sftp::Attrs wanted = with_permissions(kept | (mode & kMaskableBits));
   attrs.permissions = (attrs.permissions & ~kPermissionBits) | wanted.permissions;
   const AttrToken token = shared_.token(Ordering::kBehindChanges);
   file->inode->adopt(attrs, token, shared_.options.attr_lifetime);
-  const auto done = std::make_shared<runtime::Gate>();
-  done->enter();
-  runtime::spawn(set_mode(file, wanted, op.cancel, done));
-  const Status waited = co_await done->drained(op.cancel.get());
-  if (!waited) file->inode->expire();
-}
-
-runtime::Task<void> Filesystem::set_mode(OpenFileRef file, sftp::Attrs wanted,
-                                         std::shared_ptr<runtime::Cancel> cancel,
-                                         std::shared_ptr<runtime::Gate> done) {
   const std::shared_ptr<FileIo> io = file->io;
-  bool certain = false;
-  {
-    const IoShare share(io);
-    const ChangeScope change(file->inode, Change::kOther);
-    while (!certain) {
-      const Status usable = co_await io->live(file, cancel.get());
-      if (!usable) break;
-      const Status set = co_await io->client()->fsetstat(file->handle, wanted, io->queue());
-      certain = !was_lost(set);
-      if (!certain) io->connection_lost();
-    }
+  const IoShare share(io);
+  const ChangeScope change(file->inode, Change::kOther);
+  while (true) {
+    const Status usable = co_await io->live(file, nullptr);
+    if (!usable) break;
+    const Status set = co_await io->client()->fsetstat(file->handle, wanted, io->queue());
+    if (!was_lost(set)) co_return;
+    io->connection_lost();
   }
-  if (!certain) file->inode->forget_attrs();
-  done->leave();
+  file->inode->forget_attrs();
 }
 
 // For a create that found the name taken: somebody else has been faster than our kernel.

@@ -14,6 +14,7 @@
 #include "fs/diagnose.h"
 #include "fs/file_io.h"
 #include "fs/filesystem.h"
+#include "fs/shield.h"
 #include "runtime/hop.h"
 
 namespace sftpfs::fs {
@@ -40,7 +41,7 @@ runtime::Task<Result<sftp::Attrs>> look_at(SessionSlot& slot, std::string path,
 
 // The reply for a fresh object whose LSTAT was queued behind its creation. If the server's umask
 // took bits away that the caller's had left, they are put back.
-Outcome<EntryReply> Filesystem::created(SessionSlot& slot, OperationContext& op, Made made) {
+Outcome<EntryReply> Filesystem::created(SessionSlot& slot, Made made) {
   if (!made.attrs) {
     co_return fail(Error::system(to_errno(made.attrs.error(), Attempt::kLookup)));
   }
@@ -54,7 +55,7 @@ Outcome<EntryReply> Filesystem::created(SessionSlot& slot, OperationContext& op,
     const sftp::Attrs wanted = with_permissions(kept | (*made.mode & kMaskableBits));
     const std::string path = made.path;
     auto send = [path, wanted](sftp::Client& client) { return client.setstat(path, wanted); };
-    const Status fixed = co_await ask<void>(slot, op.cancel.get(), send);
+    const Status fixed = co_await ask<void>(slot, nullptr, send);
     if (fixed) {
       attrs.permissions = (attrs.permissions & ~kPermissionBits) | wanted.permissions;
     }
@@ -72,7 +73,7 @@ Outcome<EntryReply> Filesystem::mkdir(OperationContext& op, std::uint64_t parent
   const Lease lease(shared_.pool.pick());
   Making making(*directory, std::move(name));
   making.mode = mode;
-  co_return co_await runtime::run_on(lease.loop(), make_on(lease.slot(), op, std::move(making)));
+  co_return co_await runtime::run_on(lease.loop(), make(lease.slot(), op, std::move(making)));
 }
 
 Outcome<EntryReply> Filesystem::symlink(OperationContext& op, std::string target,
@@ -82,7 +83,20 @@ Outcome<EntryReply> Filesystem::symlink(OperationContext& op, std::string target
   const Lease lease(shared_.pool.pick());
   Making making(*directory, std::move(name));
   making.target = std::move(target);
-  co_return co_await runtime::run_on(lease.loop(), make_on(lease.slot(), op, std::move(making)));
+  co_return co_await runtime::run_on(lease.loop(), make(lease.slot(), op, std::move(making)));
+}
+
+// What was made for somebody who has left is not looked up by anybody.
+void Filesystem::forget_entry(const Result<EntryReply>& entry) {
+  if (entry) shared_.inodes.forget(entry->ino, 1);
+}
+
+Outcome<EntryReply> Filesystem::make(SessionSlot& slot, OperationContext& op, Making making) {
+  auto start = [this, &slot, making = std::move(making)](OperationContext& own) {
+    return make_on(slot, own, making);
+  };
+  auto undo = [this](const Result<EntryReply>& entry) { forget_entry(entry); };
+  co_return co_await shielded<EntryReply>(shared_.counters, op, std::move(start), undo);
 }
 
 Outcome<EntryReply> Filesystem::make_on(SessionSlot& slot, OperationContext& op, Making making) {
@@ -97,11 +111,11 @@ Outcome<EntryReply> Filesystem::make_on(SessionSlot& slot, OperationContext& op,
                                         : client.symlink(making.target, *path);
     const AttrToken token = shared_.token(Ordering::kBehindChanges);
     sftp::Call<sftp::Attrs> look = client.lstat(*path);
-    const Status made = co_await call.until(op.cancel.get());
+    const Status made = co_await call;
     making.parent->names_changed();
     Result<sftp::Attrs> attrs = fail(ErrorCode::kConnectionLost);
     if (!was_lost(made)) {
-      Result<sftp::Attrs> found = co_await look.until(op.cancel.get());
+      Result<sftp::Attrs> found = co_await look;
       attrs = std::move(found);
     }
     if (was_lost(made) || was_lost(attrs)) {
@@ -123,7 +137,7 @@ Outcome<EntryReply> Filesystem::make_on(SessionSlot& slot, OperationContext& op,
     }
     Made result(making.parent, std::move(making.name), *path, std::move(attrs), token);
     result.mode = making.mode;
-    co_return co_await created(slot, op, std::move(result));
+    co_return co_await created(slot, std::move(result));
   }
 }
 
@@ -145,8 +159,13 @@ Outcome<EntryReply> Filesystem::mknod(OperationContext& op, std::uint64_t parent
   const Result<InodeRef> directory = find(parent);
   if (!directory) co_return fail(directory.error());
   const Lease lease(shared_.pool.pick());
+  SessionSlot& slot = lease.slot();
+  auto start = [this, &slot, parent = *directory, name, mode](OperationContext& own) {
+    return mknod_on(slot, own, parent, name, mode);
+  };
+  auto undo = [this](const Result<EntryReply>& entry) { forget_entry(entry); };
   co_return co_await runtime::run_on(lease.loop(),
-                                     mknod_on(lease.slot(), op, *directory, std::move(name), mode));
+                                     shielded<EntryReply>(shared_.counters, op, start, undo));
 }
 
 Outcome<EntryReply> Filesystem::mknod_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
@@ -163,7 +182,7 @@ Outcome<EntryReply> Filesystem::mknod_on(SessionSlot& slot, OperationContext& op
   file->client->close(file->handle).forget();
   Made result(parent, std::move(name), *path, file->attrs, file->token);
   result.mode = mode;
-  co_return co_await created(slot, op, std::move(result));
+  co_return co_await created(slot, std::move(result));
 }
 
 Outcome<EntryReply> Filesystem::link(OperationContext& op, std::uint64_t inode,
@@ -173,8 +192,13 @@ Outcome<EntryReply> Filesystem::link(OperationContext& op, std::uint64_t inode,
   const Result<InodeRef> existing = find(inode);
   if (!existing) co_return fail(existing.error());
   const Lease lease(shared_.pool.pick());
-  co_return co_await runtime::run_on(
-      lease.loop(), link_on(lease.slot(), op, *existing, *directory, std::move(name)));
+  SessionSlot& slot = lease.slot();
+  auto start = [this, &slot, target = *existing, parent = *directory, name](OperationContext& own) {
+    return link_on(slot, own, target, parent, name);
+  };
+  auto undo = [this](const Result<EntryReply>& entry) { forget_entry(entry); };
+  co_return co_await runtime::run_on(lease.loop(),
+                                     shielded<EntryReply>(shared_.counters, op, start, undo));
 }
 
 Outcome<EntryReply> Filesystem::link_on(SessionSlot& slot, OperationContext& op, InodeRef inode,
@@ -189,7 +213,7 @@ Outcome<EntryReply> Filesystem::link_on(SessionSlot& slot, OperationContext& op,
     if (!client) co_return fail(client.error());
     // link(2) says EPERM where the file system makes no links.
     if (!(*client)->extensions().hardlink) co_return fail(Error::system(EPERM));
-    const Status linked = co_await (*client)->hardlink(*existing, *path).until(op.cancel.get());
+    const Status linked = co_await (*client)->hardlink(*existing, *path);
     parent->names_changed();
     if (was_lost(linked)) {
       in_doubt = true;
@@ -233,17 +257,23 @@ Outcome<bool> Filesystem::linked_before(SessionSlot& slot, OperationContext& op,
 Completion Filesystem::unlink(OperationContext& op, std::uint64_t parent, std::string name) {
   const Result<InodeRef> directory = find(parent);
   if (!directory) co_return fail(directory.error());
-  const Lease lease(shared_.pool.pick());
-  co_return co_await runtime::run_on(
-      lease.loop(), remove_on(lease.slot(), op, *directory, std::move(name), false));
+  co_return co_await remove(op, *directory, std::move(name), false);
 }
 
 Completion Filesystem::rmdir(OperationContext& op, std::uint64_t parent, std::string name) {
   const Result<InodeRef> directory = find(parent);
   if (!directory) co_return fail(directory.error());
+  co_return co_await remove(op, *directory, std::move(name), true);
+}
+
+Completion Filesystem::remove(OperationContext& op, InodeRef parent, std::string name,
+                              bool directory) {
   const Lease lease(shared_.pool.pick());
-  co_return co_await runtime::run_on(
-      lease.loop(), remove_on(lease.slot(), op, *directory, std::move(name), true));
+  SessionSlot& slot = lease.slot();
+  auto start = [this, &slot, parent, name, directory](OperationContext& own) {
+    return remove_on(slot, own, parent, name, directory);
+  };
+  co_return co_await runtime::run_on(lease.loop(), shielded(shared_.counters, op, start));
 }
 
 Completion Filesystem::keep_open(OperationContext& op, InodeRef inode) {
@@ -264,9 +294,10 @@ Completion Filesystem::remove_on(SessionSlot& slot, OperationContext& op, InodeR
     const Result<std::string> path = shared_.inodes.path(*parent, name);
     if (!path) co_return fail(path.error());
     Result<ClientRef> client = co_await slot.session().ready(op.cancel.get());
+    if (!client && in_doubt && child) child->forget_attrs();
     if (!client) co_return fail(client.error());
     sftp::Call<void> call = directory ? (*client)->rmdir(*path) : (*client)->remove(*path);
-    const Status removed = co_await call.until(op.cancel.get());
+    const Status removed = co_await call;
     parent->names_changed();
     if (was_lost(removed)) {
       in_doubt = true;
@@ -296,9 +327,12 @@ Completion Filesystem::rename(OperationContext& op, std::uint64_t parent, std::s
   if (!to) co_return fail(to.error());
   const bool replace = (flags & RENAME_NOREPLACE) == 0;
   const Lease lease(shared_.pool.pick());
-  co_return co_await runtime::run_on(
-      lease.loop(),
-      rename_on(lease.slot(), op, *from, std::move(name), *to, std::move(new_name), replace));
+  SessionSlot& slot = lease.slot();
+  auto start = [this, &slot, from = *from, name, to = *to, new_name,
+                replace](OperationContext& own) {
+    return rename_on(slot, own, from, name, to, new_name, replace);
+  };
+  co_return co_await runtime::run_on(lease.loop(), shielded(shared_.counters, op, start));
 }
 
 Completion Filesystem::rename_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
@@ -325,14 +359,15 @@ Completion Filesystem::rename_on(SessionSlot& slot, OperationContext& op, InodeR
     const bool posix = replace && (*client)->extensions().posix_rename;
     sftp::Call<void> call =
         posix ? (*client)->posix_rename(*from, *to) : (*client)->rename(*from, *to);
-    const Status renamed = co_await call.until(op.cancel.get());
+    const Status renamed = co_await call;
     parent->names_changed();
     new_parent->names_changed();
     bool done = renamed.has_value();
     if (was_lost(renamed)) {
       // Before anything is opened again by either name it must be known whose it is now.
-      const Result<bool> ours = co_await moved_before(slot, op, *from, *to);
+      const Result<bool> ours = co_await moved_before(slot, *from, *to);
       if (!ours) co_return fail(ours.error());
+      if (!*ours && op.cancel->cancelled()) co_return fail(op.cancel->error());
       if (!*ours) continue;
       done = true;
     }
@@ -348,11 +383,11 @@ Completion Filesystem::rename_on(SessionSlot& slot, OperationContext& op, InodeR
 }
 
 // Whether the old name is gone and the new one there.
-Outcome<bool> Filesystem::moved_before(SessionSlot& slot, OperationContext& op, std::string from,
-                                       std::string to) {
-  const Result<sftp::Attrs> source = co_await look_at(slot, from, op.cancel.get());
+// Never interrupted: whoever opens files again waits for the answer.
+Outcome<bool> Filesystem::moved_before(SessionSlot& slot, std::string from, std::string to) {
+  const Result<sftp::Attrs> source = co_await look_at(slot, from, nullptr);
   if (!source && !was_refused(source)) co_return fail(source.error());
-  const Result<sftp::Attrs> target = co_await look_at(slot, to, op.cancel.get());
+  const Result<sftp::Attrs> target = co_await look_at(slot, to, nullptr);
   if (!target && !was_refused(target)) co_return fail(target.error());
   co_return !source && source.error().is_sftp(sftp::kFxNoSuchFile) && target;
 }

@@ -39,6 +39,8 @@ struct Counters {
   std::atomic<std::uint64_t> writes{0};
   std::atomic<std::uint64_t> writes_sent{0};  // SFTP WRITEs' worth of coalesced extents
   std::atomic<std::uint64_t> write_errors{0};
+  // Operations under way whose callers were interrupted (shield.h); goes down again.
+  std::atomic<std::uint64_t> left_behind{0};
 };
 
 // Tells the kernel what it could not know. Any worker; must not wait for requests to be answered.

@@ -127,10 +127,21 @@ App::Verdict App::judge(const std::string& what, int error, int expected, const 
   return judge(what, error, expected, wait);
 }
 
+// Until everything that was sent has been answered, also what somebody interrupted has left behind.
 runtime::Task<void> App::settle() {
-  for (const auto& slot : world_.shared().pool.slots()) {
-    const bool answered = co_await runtime::run_on(slot->loop(), barrier(*slot));
-    static_cast<void>(answered);
+  const std::atomic<std::uint64_t>& left_behind = world_.shared().counters.left_behind;
+  bool settled = false;
+  while (!settled) {
+    for (const auto& slot : world_.shared().pool.slots()) {
+      const bool answered = co_await runtime::run_on(slot->loop(), barrier(*slot));
+      static_cast<void>(answered);
+    }
+    settled = left_behind == 0;
+    if (!settled) {
+      constexpr Duration kLookAgain = std::chrono::milliseconds(20);  // simulated
+      const Status slept = co_await runtime::sleep_for(kLookAgain, nullptr);
+      static_cast<void>(slept);
+    }
   }
 }
 
