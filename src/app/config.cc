@@ -20,9 +20,14 @@ Status check_transport(const Config& config) {
     return wrong(fmt::format("option '{}' needs transport=ssh",
                              config.ssh_only.empty() ? "ssh_command" : config.ssh_only.front()));
   }
-  // ssh(1) reads passwords from a terminal or from SSH_ASKPASS, never from standard input.
-  if (config.password_stdin && config.transport == Transport::kSsh) {
-    return wrong("password_stdin needs transport=libssh2; ssh(1) asks through SSH_ASKPASS instead");
+  // ssh(1) reads passwords from a terminal or from SSH_ASKPASS, never from elsewhere.
+  const bool given = config.password_stdin || !config.password_file.empty();
+  if (given && config.transport == Transport::kSsh) {
+    return wrong(fmt::format("{} needs transport=libssh2; ssh(1) asks through SSH_ASKPASS instead",
+                             config.password_stdin ? "password_stdin" : "password_file"));
+  }
+  if (config.password_stdin && !config.password_file.empty()) {
+    return wrong("password_stdin and password_file exclude each other");
   }
   return {};
 }

@@ -88,6 +88,7 @@ struct Config {
   std::vector<std::string> ssh_command;     // empty: ssh
   std::string sftp_server;                  // a subsystem, or a path to execute; empty: sftp
   bool password_stdin = false;
+  std::string password_file;  // its first line is the password
   bool plain_crypto = false;  // OpenSSL's own AES-CTR, without key stream made ahead
 
   // ssh_config. Unset ones are left to ~/.ssh/config; the rest of what was given is ssh_options.

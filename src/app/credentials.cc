@@ -2,8 +2,10 @@
 #include "app/credentials.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <string>
 
@@ -31,9 +33,22 @@ void apply_credentials(Config& config) {
   }
 }
 
-UniqueFd open_password_credential() {
-  const std::string path = credential("sftpfs.password");
-  return path.empty() ? UniqueFd() : UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+Result<UniqueFd> open_password(const Config& config) {
+  if (config.password_stdin) return UniqueFd(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
+  const bool named = !config.password_file.empty();
+  const std::string path = named ? config.password_file : credential("sftpfs.password");
+  if (path.empty()) return UniqueFd();
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  struct stat attributes {};
+  if (!file || ::fstat(file.get(), &attributes) != 0) {
+    return fail(Error::system(errno, "password_file=" + path));
+  }
+  // systemd's own are protected by their directory.
+  if (named && (attributes.st_mode & 077) != 0) {
+    return fail(ErrorCode::kInvalid,
+                "password_file=" + path + ": others may read it; chmod 600 it");
+  }
+  return file;
 }
 
 }  // namespace sftpfs::app

@@ -3,7 +3,7 @@
 //
 //   sftpfs.key           a private key: as IdentityFile=
 //   sftpfs.known_hosts   as UserKnownHostsFile=
-//   sftpfs.password      the first line: as password_stdin
+//   sftpfs.password      the first line: as password_file=
 //
 // Threads: call before any is started.
 #pragma once
@@ -16,7 +16,8 @@ namespace sftpfs::app {
 
 // Fills in what the options have left open.
 void apply_credentials(Config& config);
-// The file of sftpfs.password; empty when there is none.
-UniqueFd open_password_credential();
+// Where the password lies: standard input (password_stdin), password_file=, or sftpfs.password.
+// Empty: nowhere. A file that others may read is refused, as ssh refuses such keys.
+Result<UniqueFd> open_password(const Config& config);
 
 }  // namespace sftpfs::app

@@ -89,9 +89,10 @@ Outcome serve_mount(const Config& config, const Mountpoint& mountpoint,
                     const ssh::Options& ssh_options, const fs::Options& fs_options,
                     TerminalPrompter& prompter, Readiness& readiness) {
   // Read by the process that keeps it: locked memory is not inherited through a fork.
-  const UniqueFd credential = config.password_stdin ? UniqueFd() : open_password_credential();
-  if (config.password_stdin || credential) {
-    Result<ssh::Secret> password = read_password_line(credential ? credential.get() : STDIN_FILENO);
+  Result<UniqueFd> source = open_password(config);
+  if (!source) return Outcome{ExitCode::kUsage, source.error().describe()};
+  if (*source) {
+    Result<ssh::Secret> password = read_password_line(source->get());
     if (!password) return Outcome{ExitCode::kUsage, password.error().describe()};
     prompter.set_password(std::move(*password));
   }
@@ -115,28 +116,34 @@ Status prepare_process(const Config& config) {
     const Status user = become_user(config.run_as_user);
     if (!user) return user;
   }
-  // ssh(1) may run what the user has configured, with whatever rights that needs.
-  if (config.sandbox && config.transport != Transport::kSsh) {
-    const Status dropped = drop_rights();
-    if (!dropped) log_warning("going on with all rights: {}", dropped.error().describe());
-  }
   if (config.debug) return {};
   return harden_process();
 }
 
 // Asks ssh what its configuration says, and completes both kinds of options with it.
 Result<ssh::Settled> settle_ssh(Config& config) {
-  Result<ssh::Options> given = ssh_options(config);
-  if (!given) return fail(given.error());
-  Result<ssh::Settled> settled = ssh::settle(std::move(*given), nullptr);
+  Result<ssh::Options> options = ssh_options(config);
+  if (!options) return fail(options.error());
+  Result<ssh::Settled> settled = ssh::settle(std::move(*options), nullptr);
   if (!settled) return settled;
-  // A password from standard input has no way to ssh(1).
+  // A password that is there already has no way to ssh(1).
   ssh::Transport& transport = settled->options.transport;
-  if (config.password_stdin && transport == ssh::Transport::kAuto) {
+  const bool given = config.password_stdin || !config.password_file.empty();
+  if (given && transport == ssh::Transport::kAuto) {
     transport = ssh::Transport::kLibssh2;
   }
   if (Status taken = take_settled(settled->options, config); !taken) return fail(taken.error());
   return settled;
+}
+
+void give_up_rights(const Config& config, const ssh::Options& options) {
+  // ssh(1), and proxies, may run what the user has configured, with whatever rights that needs.
+  const ssh::ClientConfig* said = options.client_config.get();
+  const bool proxied =
+      said != nullptr && (said->wanted("proxycommand") || said->wanted("proxyjump"));
+  if (!config.sandbox || proxied || config.transport == Transport::kSsh) return;
+  const Status dropped = drop_rights();
+  if (!dropped) log_warning("going on with all rights: {}", dropped.error().describe());
 }
 
 int mount_now(Config config) {
@@ -145,6 +152,7 @@ int mount_now(Config config) {
   // As the user whose ~/.ssh/config it is.
   const Result<ssh::Settled> ssh = settle_ssh(config);
   if (!ssh) return complain(ssh.error(), exit_code_for(ssh.error()));
+  give_up_rights(config, ssh->options);
   const fs::Options fs = fs_options(config, std::thread::hardware_concurrency());
   const Result<Mountpoint> mountpoint = config.check ? Mountpoint{} : prepare_mountpoint(config);
   if (!mountpoint) return complain(mountpoint.error(), exit_code_for(mountpoint.error()));

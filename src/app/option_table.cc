@@ -50,11 +50,12 @@ constexpr OptionRow kRows[] = {
     {"ssh_option", "NAME=VALUE", kConnection, kFull, add_any_ssh_option, "a word of ssh_config(5) that this list lacks; implies transport=ssh"},
     {"ssh_protocol", "2", kConnection, kFull, set_ssh_protocol, "version 2 only"},
     {"password_stdin", "", kConnection, kFull, assign<&Config::password_stdin, true>, "read the password from standard input"},
+    {"password_file", "FILE", kConnection, kFull, store_text<&Config::password_file>, "its first line is the password; only its owner may read it"},
     {"directport", "PORT", kConnection, kRefused, nullptr, "SFTP without SSH is not available; use transport=ssh with ssh_command="},
     {"vsock", "CID:PORT", kConnection, kRefused, nullptr, "not available; use ssh_command= with socat"},
     {"passive", "", kConnection, kRefused, nullptr, "SFTP over standard input is not available; use ssh_command="},
     {"slave", "", kConnection, kRefused, nullptr, "SFTP over standard input is not available; use ssh_command="},
-    {"password", "[TEXT]", kConnection, kRefused, nullptr, "ps and /proc/mounts would show it; use a key, an agent or password_stdin"},
+    {"password", "[TEXT]", kConnection, kRefused, nullptr, "ps and /proc/mounts would show it; use a key, an agent, password_file or password_stdin"},
 
     {"allow_other", "", kAccess, kFull, assign<&Config::allow_other, true>, "let other users in; add default_permissions to check modes"},
     {"allow_root", "", kAccess, kFull, assign<&Config::allow_root, true>, "let root in"},

@@ -91,14 +91,14 @@ Result<ssh::Secret> read_password_line(int fd) {
     char c = 0;
     const ssize_t got = ::read(fd, &c, 1);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(Error::system(errno, "password_stdin"));
+    if (got < 0) return fail(Error::system(errno, "reading the password"));
     if (got == 0 || c == '\n') break;
     if (!line.append({&c, 1})) {
-      return fail(ErrorCode::kInvalid, "password_stdin: the first line is too long");
+      return fail(ErrorCode::kInvalid, "password: the first line is too long");
     }
   }
   if (line.empty()) {
-    return fail(ErrorCode::kInvalid, "password_stdin: there is no password on standard input");
+    return fail(ErrorCode::kInvalid, "the password is empty (password_stdin, password_file)");
   }
   return line;
 }

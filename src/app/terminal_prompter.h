@@ -40,7 +40,7 @@ class TerminalPrompter final : public ssh::Prompter {
   UniqueFd cancelled_;
 };
 
-// password_stdin: the first line of `fd`, of which nothing more is read.
+// The first line of `fd` (password_stdin, password_file), of which nothing more is read.
 Result<ssh::Secret> read_password_line(int fd);
 
 }  // namespace sftpfs::app

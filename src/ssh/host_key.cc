@@ -14,22 +14,19 @@ std::string place(const KnownHostsLine& line) { return fmt::format("{}:{}", line
 
 std::string changed_text(const std::string& name, const KnownHostsLine& line,
                          const std::string& blob) {
+  // A server that we know by another type of key would have shown that: we ask for it first. Only
+  // libssh2 without RSA host keys cannot, which another transport can.
+  const bool other_type = line.type != key_type(blob);
   return fmt::format(
       "host key of {} changed: {} has {}, the server shows {}; somebody may be listening in. If "
-      "you "
-      "trust the new key, remove the old line with: ssh-keygen -R '{}' -f {}",
-      name, place(line), describe_key(line.blob), describe_key(blob), name, line.file);
+      "you trust the new key, remove the old line with: ssh-keygen -R '{}' -f {}{}",
+      name, place(line), describe_key(line.blob), describe_key(blob), name, line.file,
+      other_type ? " (or use -o transport=ssh, if the server has both)" : "");
 }
 
 std::string unknown_text(const std::string& name, const HostKeyVerdict& verdict,
                          const std::string& blob) {
   const std::string shown = describe_key(blob);
-  if (verdict.match == HostKeyMatch::kOtherTypes) {
-    return fmt::format(
-        "host key of {} is not known: the server shows {}, {} only has {}; add the new key with: "
-        "ssh-keyscan, after comparing fingerprints, or use -o transport=ssh",
-        name, shown, place(*verdict.line), describe_key(verdict.line->blob));
-  }
   if (verdict.certificate_authority) {
     return fmt::format(
         "host key of {} is not known ({}), only a certificate authority for it; use "
@@ -41,16 +38,12 @@ std::string unknown_text(const std::string& name, const HostKeyVerdict& verdict,
 }
 
 // Asks as ssh does. True: the person trusts the key.
-Result<bool> ask(const std::string& name, const std::string& address, const HostKeyVerdict& verdict,
-                 const std::string& blob, Prompter& prompter, Patience& patience) {
+Result<bool> ask(const std::string& name, const std::string& address, const std::string& blob,
+                 Prompter& prompter, Patience& patience) {
   std::string text = fmt::format(
       "The authenticity of host '{} ({})' can't be established.\n{} key "
       "fingerprint is {}.\n",
       name, address, key_type_label(key_type(blob)), fingerprint(blob));
-  if (verdict.match == HostKeyMatch::kOtherTypes) {
-    text += fmt::format("The host is known by another key, {} ({}).\n",
-                        describe_key(verdict.line->blob), place(*verdict.line));
-  }
   text += "Are you sure you want to continue connecting (yes/no)? ";
   const Patience::Pause pause(patience);
   return prompter.confirm(text);
@@ -83,25 +76,21 @@ Result<HostKeyTrust> check_host_key(const Target& target, const KnownHosts& know
                   fmt::format("host key of {} is revoked: {} ({}); do not trust this server", name,
                               describe_key(blob), place(*verdict.line)));
     case HostKeyMatch::kChanged:
+    case HostKeyMatch::kOtherTypes:
       if (policy != HostKeyPolicy::kNo) {
         return fail(ErrorCode::kHostKey, changed_text(name, *verdict.line, blob));
       }
       log_warning("{}; going on without passwords (StrictHostKeyChecking=no)",
                   changed_text(name, *verdict.line, blob));
       return HostKeyTrust::kNoPasswords;
-    case HostKeyMatch::kOtherTypes:
     case HostKeyMatch::kNew: break;
   }
-  // Whoever stands in between can always offer a type that is not recorded yet, so a host that is
-  // known by another key is not taken for a new one.
-  const bool accept_unasked =
-      policy == HostKeyPolicy::kNo ||
-      (policy == HostKeyPolicy::kAcceptNew && verdict.match == HostKeyMatch::kNew);
+  const bool accept_unasked = policy == HostKeyPolicy::kNo || policy == HostKeyPolicy::kAcceptNew;
   if (!accept_unasked) {
     const bool can_ask = policy == HostKeyPolicy::kAsk && !target.batch_mode &&
                          prompter != nullptr && prompter->available();
     if (!can_ask) return fail(ErrorCode::kHostKey, unknown_text(name, verdict, blob));
-    Result<bool> yes = ask(name, address, verdict, blob, *prompter, patience);
+    Result<bool> yes = ask(name, address, blob, *prompter, patience);
     if (!yes) return fail(yes.error());
     if (!*yes) {
       return fail(ErrorCode::kHostKey, fmt::format("host key of {} was not accepted", name));

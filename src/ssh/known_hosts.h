@@ -33,7 +33,7 @@ struct KnownHostsLine {
 enum class HostKeyMatch : std::uint8_t {
   kMatch,       // this key is known
   kNew,         // nothing is known of this host
-  kOtherTypes,  // keys of other types are known, none of this one's
+  kOtherTypes,  // keys of other types are known, none of this one's: to ssh(1) the same as kChanged
   kChanged,     // a different key of this type is known
   kRevoked,     // this key must never be used
 };

@@ -148,9 +148,21 @@ void check_known_hosts(const Target& target, Needs& needs) {
                target.global_known_hosts_files.end());
   // A file that cannot be read is a matter for the connection, which refuses then.
   const Result<KnownHosts> known = KnownHosts::load(files);
-  if (!known || !known->types_for(target.known_as, target.known_port).empty()) return;
-  if (known->check(target.known_as, target.known_port, {}).certificate_authority) {
-    needs.wanted.emplace_back("host certificates (@cert-authority in known_hosts)");
+  if (!known) return;
+  const std::vector<std::string> types = known->types_for(target.known_as, target.known_port);
+  const std::vector<std::string> supported = supported_algorithms(LIBSSH2_METHOD_HOSTKEY);
+  const auto can_check = [&supported](const std::string& type) {
+    // The name is there in every version; before 1.11 it means SHA-1, which servers refuse.
+    const std::string name = type == "ssh-rsa" ? "rsa-sha2-512" : type;
+    return std::find(supported.begin(), supported.end(), name) != supported.end();
+  };
+  if (types.empty()) {
+    if (known->check(target.known_as, target.known_port, {}).certificate_authority) {
+      needs.wanted.emplace_back("host certificates (@cert-authority in known_hosts)");
+    }
+  } else if (std::none_of(types.begin(), types.end(), can_check)) {
+    needs.wanted.push_back(
+        fmt::format("{} host keys, and known_hosts has no other", types.front()));
   }
 }
 

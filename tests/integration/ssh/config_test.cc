@@ -198,6 +198,25 @@ TEST_P(Auto, ARefusalThatSomebodyReliesOnIsNotForgotten) {
   EXPECT_EQ(by_itself->options.transport, Transport::kSsh);
 }
 
+TEST(AutoTransport, TakesSshForHostsKnownByWhatLibssh2CannotCheck) {
+  ServerOptions with;
+  with.host_keys = {KeyType::kRsa};
+  const TestServer server(with);
+  ssh::Options options = options_for(server, Transport::kAuto, server.user_key());
+  Result<ssh::Settled> settled = ssh::settle(options, nullptr);
+  ASSERT_TRUE(settled) << why(settled);
+  EXPECT_EQ(settled->options.transport, Transport::kSsh);
+  EXPECT_THAT(settled->notes.at(0), HasSubstr("ssh-rsa host keys"));
+  std::ifstream key(server.host_key(KeyType::kRsa) + ".pub");
+  const std::string authority = server.file("authority");
+  std::ofstream(authority) << "@cert-authority * " << key.rdbuf();
+  options.user_known_hosts_files = {authority};
+  settled = ssh::settle(options, nullptr);
+  ASSERT_TRUE(settled) << why(settled);
+  EXPECT_EQ(settled->options.transport, Transport::kSsh);
+  EXPECT_THAT(settled->notes.at(0), HasSubstr("host certificates"));
+}
+
 TEST(AutoTransport, TakesSshForAServerThatLibssh2CannotTalkTo) {
   // Only AES-GCM: nothing that libssh2 1.10 has.
   ServerOptions with;

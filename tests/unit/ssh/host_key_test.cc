@@ -122,14 +122,21 @@ TEST_F(HostKey, AChangedKeyUnderNoGetsNoPasswords) {
   EXPECT_EQ(recorded(), HostKeyMatch::kChanged);
 }
 
-TEST_F(HostKey, AKeyOfANewTypeDoesNotMakeAKnownHostNew) {
+TEST_F(HostKey, AKeyOfAnotherTypeIsAChangedOneAsItIsForSsh) {
   record("", kRsa);
-  const Result<HostKeyTrust> trust = check(HostKeyPolicy::kAcceptNew);
-  ASSERT_FALSE(trust);
-  EXPECT_THAT(trust.error().message(), HasSubstr("only has RSA"));
-  prompter_.confirmations = {true};
-  EXPECT_TRUE(check(HostKeyPolicy::kAsk));
-  EXPECT_THAT(prompter_.asked.at(0), HasSubstr("known by another key"));
+  prompter_.confirmations = {true, true, true};
+  for (const HostKeyPolicy policy :
+       {HostKeyPolicy::kYes, HostKeyPolicy::kAsk, HostKeyPolicy::kAcceptNew}) {
+    const Result<HostKeyTrust> trust = check(policy);
+    ASSERT_FALSE(trust);
+    EXPECT_THAT(trust.error().message(), HasSubstr("has RSA"));
+    EXPECT_THAT(trust.error().message(), HasSubstr("shows ED25519"));
+    EXPECT_THAT(trust.error().message(), HasSubstr("transport=ssh"));
+  }
+  EXPECT_TRUE(prompter_.asked.empty());
+  const Result<HostKeyTrust> trust = check(HostKeyPolicy::kNo);
+  ASSERT_TRUE(trust);
+  EXPECT_EQ(*trust, HostKeyTrust::kNoPasswords);
 }
 
 TEST_F(HostKey, ARevokedKeyIsRefusedUnderEveryPolicy) {
