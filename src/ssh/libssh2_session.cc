@@ -28,6 +28,10 @@ constexpr unsigned int kPacketBytes = 32768;
 // session_free() of a dead session is done at once; this only bounds a fault of the library.
 constexpr int kFreeAttempts = 1000;
 
+// Some servers (AsyncSSH) take the two names of SYMLINK in OpenSSH's order, which is ours, only
+// from who says so.
+constexpr const char* kBanner = "SSH-2.0-sftpfs (as OpenSSH)";
+
 template <class Function>
 void set_callback(LIBSSH2_SESSION* session, int which, Function* function) {
 #if LIBSSH2_VERSION_NUM >= 0x010b01
@@ -102,6 +106,7 @@ bool Libssh2Session::create_session() {
                                      &Libssh2Callbacks::reallocate, this);
   if (session_ == nullptr) return false;
   libssh2_session_set_blocking(session_, 0);
+  if (libssh2_session_banner_set(session_, kBanner) != 0) return false;
   set_callback(session_, LIBSSH2_CALLBACK_SEND, &Libssh2Callbacks::send);
   set_callback(session_, LIBSSH2_CALLBACK_RECV, &Libssh2Callbacks::receive);
   set_callback(session_, LIBSSH2_CALLBACK_DISCONNECT, &Libssh2Callbacks::disconnected);

@@ -198,6 +198,71 @@ TEST_P(Auto, ARefusalThatSomebodyReliesOnIsNotForgotten) {
   EXPECT_EQ(by_itself->options.transport, Transport::kSsh);
 }
 
+// Keys that a certificate authority vouches for, in both directions.
+class Certificates : public testing::Test {
+ protected:
+  static void sign(const TestServer& server, const std::string& authority, const std::string& key,
+                   bool host) {
+    Arguments words{"ssh-keygen", "-q",   "-s", authority,
+                    "-I",         "test", "-n", host ? "127.0.0.1" : server.user()};
+    if (host) words.emplace_back("-h");
+    words.push_back(key + ".pub");
+    const Outcome signed_it = run(words);
+    EXPECT_TRUE(signed_it.ok()) << signed_it.describe();
+  }
+  static testing::AssertionResult reaches(const ssh::Options& options) {
+    const Result<ssh::Settled> settled = ssh::settle(options, nullptr);
+    if (!settled) return testing::AssertionFailure() << why(settled);
+    Login login;
+    Result<std::unique_ptr<runtime::ByteStream>> stream =
+        ssh::connect(settled->options, login, nullptr, nullptr);
+    if (!stream) return testing::AssertionFailure() << why(stream);
+    const Conversation hello = say_hello(std::move(*stream));
+    if (!hello.complete) return testing::AssertionFailure() << hello.describe();
+    return testing::AssertionSuccess();
+  }
+};
+
+TEST_F(Certificates, OfUsersLogInThroughSsh) {
+  const TempDir directory;
+  const std::string authority = directory.file("authority");
+  ASSERT_TRUE(run({"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", authority}).ok());
+  ServerOptions with;
+  with.config = {"TrustedUserCAKeys " + authority + ".pub", "AuthorizedKeysFile none"};
+  const TestServer server(with);
+  const ssh::Options plain = options_for(server, Transport::kAuto, server.user_key());
+  EXPECT_FALSE(reaches(plain));
+  sign(server, authority, server.user_key(), false);
+  EXPECT_TRUE(reaches(plain));
+  ssh::Options named = options_for(server, Transport::kLibssh2, server.user_key());
+  const Result<ssh::Settled> settled = ssh::settle(named, nullptr);
+  ASSERT_TRUE(settled);
+  EXPECT_THAT(settled->notes.at(0), HasSubstr("goes on without: certificate"));
+}
+
+TEST_F(Certificates, OfHostsAreCheckedBySshAndClearlyRefusedByLibssh2) {
+  TestServer server;
+  const std::string authority = server.make_key("authority");
+  sign(server, authority, server.host_key(), true);
+  const std::string known = server.file("authority_known_hosts");
+  std::ifstream key(authority + ".pub");
+  std::ofstream(known) << "@cert-authority * " << key.rdbuf();
+  ssh::Options options = options_for(server, Transport::kAuto, server.user_key());
+  options.user_known_hosts_files = {known};
+  // The server does not show its certificate yet: nobody vouches for its key.
+  EXPECT_FALSE(reaches(options));
+  std::ofstream(server.file("sshd_config"), std::ios::app)
+      << "HostCertificate " << server.host_key() << "-cert.pub\n";
+  server.start_again();
+  EXPECT_TRUE(reaches(options));
+  options.transport = Transport::kLibssh2;
+  Login login;
+  const auto refused = ssh::connect(options, login, nullptr, nullptr);
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(ErrorCode::kHostKey));
+  EXPECT_THAT(refused.error().message(), HasSubstr("certificate authority"));
+}
+
 TEST(AutoTransport, TakesSshForHostsKnownByWhatLibssh2CannotCheck) {
   ServerOptions with;
   with.host_keys = {KeyType::kRsa};
