@@ -29,6 +29,7 @@ runtime::Task<Status> DirectoryStream::open(runtime::Cancel* cancel) {
     client_ = std::move(*client);
     const Result<std::string> path = shared_.inodes.path(*inode_);
     if (!path) co_return fail(path.error());
+    if (entries_.empty()) begun_ = shared_.token(Ordering::kIndependent);
     Result<sftp::Handle> handle = co_await client_->opendir(*path).until(cancel);
     if (was_lost(handle)) continue;
     if (!handle) co_return fail(handle.error());
@@ -98,7 +99,10 @@ runtime::Task<Status> DirectoryStream::load_until(std::size_t count, runtime::Ca
     window_size_ = std::min(2 * window_size_, kWindowMax);
     take(std::move(*names));
     complete_ = ending_ && window_.empty();
-    if (complete_) close();
+    if (complete_) {
+      close();
+      shared_.listings.put(*inode_, entries_, begun_, shared_.options.attr_lifetime);
+    }
   }
   co_return Status();
 }

@@ -62,6 +62,7 @@ class DirectoryStream : public std::enable_shared_from_this<DirectoryStream> {
   std::deque<sftp::Call<std::vector<sftp::DirEntry>>> window_;
   std::size_t window_size_ = 0;
   AttrToken token_;
+  AttrToken begun_;  // from before anything of it was asked for
   std::vector<sftp::DirEntry> entries_;
   std::unordered_set<std::string> seen_;  // names of entries_, once a connection was lost
   bool ending_ = false;  // the server has no more; what is asked for is still awaited

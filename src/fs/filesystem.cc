@@ -101,6 +101,25 @@ InodeRef Filesystem::enter_new(const InodeRef& parent, const std::string& name,
   return enter(parent, name, attrs, token);
 }
 
+void Filesystem::name_made(Inode& parent, const std::string& name) {
+  parent.names_changed();
+  shared_.listings.made(parent, name);
+  doubt_names(parent);  // its time of modification
+}
+
+void Filesystem::name_removed(Inode& parent, const std::string& name) {
+  parent.names_changed();
+  shared_.listings.removed(parent, name);
+  doubt_names(parent);
+}
+
+void Filesystem::doubt(const std::vector<InodeTable::Place>& places) {
+  for (const InodeTable::Place& place : places) {
+    place.parent->listing_changed();
+    shared_.listings.doubt(*place.parent, place.name);
+  }
+}
+
 void Filesystem::forget(std::uint64_t inode, std::uint64_t lookups) {
   shared_.inodes.forget(inode, lookups);
 }

@@ -34,6 +34,10 @@ class DirectorySink {
   ~DirectorySink() = default;
 };
 
+// What a name's attributes must hold to be shown without asking for them.
+inline constexpr std::uint32_t kWholeAttributes =
+    sftp::kAttrSize | sftp::kAttrPermissions | sftp::kAttrTimes;
+
 template <class T>
 using Outcome = runtime::Task<Result<T>>;
 using Completion = runtime::Task<Status>;
@@ -118,6 +122,7 @@ class Filesystem {
     Result<sftp::Attrs> attrs;
     AttrToken token;
     std::optional<std::uint32_t> mode;  // what the caller wanted; none for a link
+    bool empty_directory = false;       // made just now, by us
   };
 
   // A directory (with a mode) or a symbolic link (with a target) to be made.
@@ -145,6 +150,16 @@ class Filesystem {
   // Enters a name the server has shown.
   InodeRef enter(const InodeRef& parent, const std::string& name, const sftp::Attrs& attrs,
                  const AttrToken& token);
+
+  // A name that we have made or removed, or that may be either; once the server has answered.
+  void name_made(Inode& parent, const std::string& name);
+  void name_removed(Inode& parent, const std::string& name);
+  void name_in_doubt(Inode& parent, const std::string& name) { name_made(parent, name); }
+  // What listings show of these names is out of date: changed by us, or not found any more.
+  void doubt(const std::vector<InodeTable::Place>& places);
+  void doubt_names(const Inode& inode) { doubt(shared_.inodes.places(inode)); }
+  // The answer of a complete listing; none where there is no telling.
+  std::optional<EntryReply> find_listed(const InodeRef& parent, const std::string& name);
 
   // Enters a name that we have just made; what had it before has gone.
   InodeRef enter_new(const InodeRef& parent, const std::string& name, const sftp::Attrs& attrs,

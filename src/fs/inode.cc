@@ -113,13 +113,23 @@ void Inode::set_size(std::uint64_t size_bytes, std::uint64_t tick) {
 
 void Inode::names_changed() {
   const MutexLock lock(mutex_);
-  names_changed_ = ++ticks_;
+  names_changed_ = listing_changed_ = ++ticks_;
   attrs_expire_ = TimePoint{};
 }
 
 bool Inode::names_changed_since(const AttrToken& token) const {
   const MutexLock lock(mutex_);
   return names_changed_ > token.tick;
+}
+
+void Inode::listing_changed() {
+  const MutexLock lock(mutex_);
+  listing_changed_ = ++ticks_;
+}
+
+bool Inode::listing_changed_since(const AttrToken& token) const {
+  const MutexLock lock(mutex_);
+  return listing_changed_ > token.tick;
 }
 
 void Inode::new_generation() {

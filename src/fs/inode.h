@@ -95,6 +95,9 @@ class Inode {
   // A directory: names in it have been made, removed or renamed by us.
   void names_changed();
   bool names_changed_since(const AttrToken& token) const;
+  // A directory: what a listing shows, names or attributes of what they name, was changed by us.
+  void listing_changed();
+  bool listing_changed_since(const AttrToken& token) const;
   // Old blocks must not be found any more.
   void new_generation();
   std::uint64_t generation() const;
@@ -136,9 +139,10 @@ class Inode {
   bool doubted_ SFTPFS_GUARDED_BY(mutex_) = false;          // see expire()
   std::uint64_t written_to_ SFTPFS_GUARDED_BY(mutex_) = 0;  // the end of our writes under way
   std::uint64_t changes_under_way_ SFTPFS_GUARDED_BY(mutex_) = 0;
-  std::uint64_t last_begun_ SFTPFS_GUARDED_BY(mutex_) = 0;     // tick of our newest change
-  std::uint64_t last_ended_ SFTPFS_GUARDED_BY(mutex_) = 0;     // tick of the newest answer to one
-  std::uint64_t names_changed_ SFTPFS_GUARDED_BY(mutex_) = 0;  // tick
+  std::uint64_t last_begun_ SFTPFS_GUARDED_BY(mutex_) = 0;       // tick of our newest change
+  std::uint64_t last_ended_ SFTPFS_GUARDED_BY(mutex_) = 0;       // tick of the newest answer to one
+  std::uint64_t names_changed_ SFTPFS_GUARDED_BY(mutex_) = 0;    // tick
+  std::uint64_t listing_changed_ SFTPFS_GUARDED_BY(mutex_) = 0;  // tick
   bool mode_aside_ SFTPFS_GUARDED_BY(mutex_) = false;
   std::uint32_t true_mode_ SFTPFS_GUARDED_BY(mutex_) = 0;         // of answers asked for ...
   std::uint64_t mode_aside_ended_ SFTPFS_GUARDED_BY(mutex_) = 0;  // ... before this tick

@@ -159,6 +159,16 @@ std::vector<std::string> InodeTable::paths(const Inode& inode) const {
   return paths;
 }
 
+std::vector<InodeTable::Place> InodeTable::places(const Inode& inode) const {
+  const MutexLock lock(mutex_);
+  std::vector<Place> places;
+  for (const Inode::Name& each : inode.names_) {
+    const auto parent = by_id_.find(each.parent->id());
+    if (parent != by_id_.end()) places.push_back(Place{parent->second, each.name});
+  }
+  return places;
+}
+
 Result<std::string> InodeTable::path(const Inode& parent, const std::string& name) const {
   Result<std::string> directory = path(parent);
   if (!directory) return directory;

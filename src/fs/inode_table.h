@@ -59,6 +59,12 @@ class InodeTable {
   Result<std::string> path(const Inode& inode) const;
   // All of them, where an inode is known to have several names; none once it has lost them.
   std::vector<std::string> paths(const Inode& inode) const;
+  // The same, as directories and names in them.
+  struct Place {
+    InodeRef parent;
+    std::string name;
+  };
+  std::vector<Place> places(const Inode& inode) const;
   // The path of `name` in `parent`, whether it exists or not.
   Result<std::string> path(const Inode& parent, const std::string& name) const;
 

@@ -152,6 +152,7 @@ Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& o
   const bool of_content = change.has_size || change.has_mtime;
   const FileIo::Resizing resizing(change.has_size ? io : nullptr);
   ChangeScope scope(inode, of_content ? Change::kContent : Change::kOther);
+  const std::vector<InodeTable::Place> places = shared_.inodes.places(*inode);
   bool in_doubt = false;
   while (true) {
     // Once sent it is sent until it is answered: writes that are sent again may have undone it.
@@ -171,6 +172,8 @@ Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& o
     const std::string name = path ? *path : std::string();
     if (in_doubt) scope.repeat();
     const Changed changed = co_await change_once(*client, inode, name, file, wire);
+    doubt(places);
+    doubt_names(*inode);
     if (was_lost(changed.done) || was_lost(changed.attrs)) {
       if (io) io->connection_lost();
       in_doubt = true;

@@ -14,8 +14,6 @@ namespace sftpfs::fs {
 namespace {
 
 constexpr std::uint64_t kFirstName = 2;
-constexpr std::uint32_t kWholeAttributes =
-    sftp::kAttrSize | sftp::kAttrPermissions | sftp::kAttrTimes;
 
 }  // namespace
 

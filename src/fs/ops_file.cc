@@ -149,12 +149,15 @@ Outcome<OpenReply> Filesystem::open_on(std::shared_ptr<FileIo> io, OperationCont
     truncation.end();
     if (truncate) {
       if (handle) inode->set_size(0, truncation.begun());
+      doubt_names(*inode);
       inode->new_generation();
     }
     if (!handle) {
       inode->expire();
       // The name has gone behind our back: ESTALE makes the kernel look it up again.
-      if (handle.error().is_sftp(sftp::kFxNoSuchFile)) co_return fail(Error::system(ESTALE));
+      const bool gone = handle.error().is_sftp(sftp::kFxNoSuchFile);
+      if (gone) doubt_names(*inode);
+      if (gone) co_return fail(Error::system(ESTALE));
       const Situation situation(Attempt::kOpen, *path);
       const Error error = co_await explain(io->slot(), handle.error(), situation, op.cancel.get());
       co_return fail(error);
@@ -265,7 +268,7 @@ Outcome<CreateReply> Filesystem::create_on(SessionSlot& slot, OperationContext& 
   if (!path) co_return fail(path.error());
   const std::uint32_t wire_flags = access_flags(flags);
   Result<NewFile> made = co_await make_file(slot, op, *path, wire_flags, mode);
-  parent->names_changed();
+  name_made(*parent, name);
   if (!made) {
     if (was_refused(made) && (flags & O_EXCL) == 0) {
       co_return co_await open_existing(slot, op, parent, std::move(name), flags, made.error());
@@ -360,6 +363,9 @@ Completion Filesystem::release(OperationContext& op, std::uint64_t handle) {
 
 // Waits for what an interrupted close(2) left under way: until then the inode keeps its home.
 Completion Filesystem::close_on(OpenFileRef file) {
+  // The kernel may have forgotten its names when all is written.
+  std::vector<InodeTable::Place> places;
+  if (file->writable) places = shared_.inodes.places(*file->inode);
   Status drained = co_await file->io->drain(nullptr);
   if (file->write_error) {
     const Result<std::string> path = shared_.inodes.path(*file->inode);
@@ -367,6 +373,7 @@ Completion Filesystem::close_on(OpenFileRef file) {
               path ? *path : "a removed file", file->write_error->describe());
   }
   const InodeRef inode = file->inode;
+  doubt(places);
   file.reset();
   inode->release_io();
   co_return drained;

@@ -23,9 +23,30 @@ Outcome<EntryReply> Filesystem::lookup(OperationContext& op, std::uint64_t paren
   if (name.size() > kNameMax) co_return fail(Error::system(ENAMETOOLONG));
   const Result<InodeRef> directory = find(parent);
   if (!directory) co_return fail(directory.error());
+  const std::optional<EntryReply> listed = find_listed(*directory, name);
+  if (listed) co_return *listed;
   const Lease lease(shared_.pool.pick());
   co_return co_await runtime::run_on(lease.loop(),
                                      lookup_on(lease.slot(), op, *directory, std::move(name)));
+}
+
+// A known inode keeps what is known of it, which may be newer than the listing.
+std::optional<EntryReply> Filesystem::find_listed(const InodeRef& parent, const std::string& name) {
+  const TimePoint now = shared_.clock.now();
+  const NameAnswer answer = shared_.listings.find(*parent, name, now);
+  if (answer.presence == Presence::kAbsent) {
+    EntryReply missing;
+    missing.entry_timeout_s = shared_.options.kernel_negative_timeout_s;
+    return missing;
+  }
+  const bool whole = (answer.attrs.flags & kWholeAttributes) == kWholeAttributes;
+  if (answer.presence == Presence::kUnknown || !whole) return std::nullopt;
+  const InodeRef known = shared_.inodes.find_child(*parent, name);
+  if (known && !known->view(now).fresh) return std::nullopt;
+  const std::uint32_t type = answer.attrs.permissions & S_IFMT;
+  const InodeRef inode = shared_.inodes.enter(parent, name, known ? known->type() : type);
+  if (inode != known) inode->adopt(answer.attrs, answer.token, shared_.options.attr_lifetime);
+  return entry_reply(inode);
 }
 
 Outcome<EntryReply> Filesystem::lookup_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
@@ -45,6 +66,7 @@ Outcome<EntryReply> Filesystem::lookup_on(SessionSlot& slot, OperationContext& o
     co_return fail(error);
   }
   shared_.inodes.remove(*parent, name);
+  shared_.listings.removed(*parent, name);
   EntryReply missing;
   missing.entry_timeout_s = shared_.options.kernel_negative_timeout_s;
   co_return missing;
@@ -102,10 +124,12 @@ Outcome<AttrReply> Filesystem::getattr_on(SessionSlot& slot, OperationContext& o
     if (renamed) {
       co_return co_await getattr_on(slot, op, inode);
     }
+    doubt_names(*inode);
     co_return co_await getattr_unnamed(op, inode, error);
   }
   if (attrs->has(sftp::kAttrPermissions) && (attrs->permissions & S_IFMT) != inode->type()) {
     // Another object has taken the name; the kernel looks the name up again.
+    doubt_names(*inode);
     co_return fail(Error::system(ESTALE));
   }
   inode->adopt(*attrs, token, shared_.options.attr_lifetime);

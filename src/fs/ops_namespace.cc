@@ -45,7 +45,6 @@ Outcome<EntryReply> Filesystem::created(SessionSlot& slot, Made made) {
   if (!made.attrs) {
     co_return fail(Error::system(to_errno(made.attrs.error(), Attempt::kLookup)));
   }
-  made.parent->names_changed();
   sftp::Attrs attrs = *made.attrs;
   bool certain = true;
   const bool masked = made.mode && attrs.has(sftp::kAttrPermissions) &&
@@ -63,6 +62,10 @@ Outcome<EntryReply> Filesystem::created(SessionSlot& slot, Made made) {
   }
   const InodeRef inode = enter_new(made.parent, made.name, attrs, made.token);
   if (!certain) inode->expire();
+  if (made.empty_directory) {
+    const std::vector<sftp::DirEntry> nothing;
+    shared_.listings.put(*inode, nothing, made.token, shared_.options.attr_lifetime);
+  }
   co_return entry_reply(inode);
 }
 
@@ -112,7 +115,7 @@ Outcome<EntryReply> Filesystem::make_on(SessionSlot& slot, OperationContext& op,
     const AttrToken token = shared_.token(Ordering::kBehindChanges);
     sftp::Call<sftp::Attrs> look = client.lstat(*path);
     const Status made = co_await call;
-    making.parent->names_changed();
+    name_made(*making.parent, making.name);
     Result<sftp::Attrs> attrs = fail(ErrorCode::kConnectionLost);
     if (!was_lost(made)) {
       Result<sftp::Attrs> found = co_await look;
@@ -137,6 +140,7 @@ Outcome<EntryReply> Filesystem::make_on(SessionSlot& slot, OperationContext& op,
     }
     Made result(making.parent, std::move(making.name), *path, std::move(attrs), token);
     result.mode = making.mode;
+    result.empty_directory = making.mode && made.has_value();
     co_return co_await created(slot, std::move(result));
   }
 }
@@ -173,7 +177,7 @@ Outcome<EntryReply> Filesystem::mknod_on(SessionSlot& slot, OperationContext& op
   const Result<std::string> path = shared_.inodes.path(*parent, name);
   if (!path) co_return fail(path.error());
   const Result<NewFile> file = co_await make_file(slot, op, *path, sftp::kOpenWrite, mode);
-  parent->names_changed();
+  name_made(*parent, name);
   if (!file) {
     const Situation situation(Attempt::kCreate, *path);
     const Error error = co_await explain(slot, file.error(), situation, op.cancel.get());
@@ -214,7 +218,7 @@ Outcome<EntryReply> Filesystem::link_on(SessionSlot& slot, OperationContext& op,
     // link(2) says EPERM where the file system makes no links.
     if (!(*client)->extensions().hardlink) co_return fail(Error::system(EPERM));
     const Status linked = co_await (*client)->hardlink(*existing, *path);
-    parent->names_changed();
+    name_made(*parent, name);
     if (was_lost(linked)) {
       in_doubt = true;
       continue;
@@ -298,7 +302,7 @@ Completion Filesystem::remove_on(SessionSlot& slot, OperationContext& op, InodeR
     if (!client) co_return fail(client.error());
     sftp::Call<void> call = directory ? (*client)->rmdir(*path) : (*client)->remove(*path);
     const Status removed = co_await call;
-    parent->names_changed();
+    name_in_doubt(*parent, name);
     if (was_lost(removed)) {
       in_doubt = true;
       continue;
@@ -311,6 +315,7 @@ Completion Filesystem::remove_on(SessionSlot& slot, OperationContext& op, InodeR
       co_return fail(error);
     }
     shared_.inodes.remove(*parent, name);
+    name_removed(*parent, name);
     co_return Status();
   }
 }
@@ -360,8 +365,8 @@ Completion Filesystem::rename_on(SessionSlot& slot, OperationContext& op, InodeR
     sftp::Call<void> call =
         posix ? (*client)->posix_rename(*from, *to) : (*client)->rename(*from, *to);
     const Status renamed = co_await call;
-    parent->names_changed();
-    new_parent->names_changed();
+    name_in_doubt(*parent, name);
+    name_in_doubt(*new_parent, new_name);
     bool done = renamed.has_value();
     if (was_lost(renamed)) {
       // Before anything is opened again by either name it must be known whose it is now.
@@ -378,6 +383,8 @@ Completion Filesystem::rename_on(SessionSlot& slot, OperationContext& op, InodeR
       co_return fail(error);
     }
     shared_.inodes.rename(*parent, name, new_parent, new_name);
+    name_removed(*parent, name);
+    name_made(*new_parent, new_name);
     co_return Status();
   }
 }

@@ -38,6 +38,9 @@ struct Options {
   double kernel_entry_timeout_s = 1.0;
   double kernel_negative_timeout_s = 0.0;
 
+  // What complete listings may take, of all directories together.
+  std::size_t listing_bytes_max = 16 << 20;
+
   bool direct_io = false;     // no page cache
   bool kernel_cache = false;  // never drop the page cache at open
   bool sync_writes = false;   // write(2) waits for the server

@@ -4,8 +4,8 @@
 // Threads:   each member says so itself.
 //
 // Lock order, for the whole of src/: take a lock only while holding locks further left.
-//   InodeTable -> Inode -> Readahead -> HandleTable -> cache shard -> NamesInFlux, KnownSpace ->
-//   Cancel -> Loop mailbox
+//   InodeTable -> Listings -> Inode -> Readahead -> HandleTable -> cache shard -> NamesInFlux,
+//   KnownSpace -> Cancel -> Loop mailbox
 // Never two of one kind, none across a suspension, none while calling into sftp/ or libfuse.
 #pragma once
 
@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "cache/block_cache.h"
 #include "fs/inode_table.h"
+#include "fs/listings.h"
 #include "fs/names_in_flux.h"
 #include "fs/open_file.h"
 #include "fs/options.h"
@@ -88,6 +89,7 @@ struct Shared {
       : options(chosen),
         clock(the_clock),
         cache(cache_config(chosen)),
+        listings(chosen.listing_bytes_max),
         pool(chosen, the_clock, std::move(connector)) {}
 
   static cache::CacheConfig cache_config(const Options& options) {
@@ -104,6 +106,7 @@ struct Shared {
   const Clock& clock;
   InodeTable inodes;
   cache::BlockCache cache;
+  Listings listings;
   HandleTable<OpenFile> files;
   HandleTable<DirectoryStream> directories;
   Counters counters;

@@ -121,7 +121,7 @@ void Connection::on_event(unsigned what) {
   if (pipe.size() == 0 || black_hole_ || client_gone_) return;
   if (network_.events_.now() < pipe.not_before) return schedule(direction, Duration::zero());
   std::size_t count = pipe.size();
-  if (network_.random_.one_in(4)) {
+  if (network_.config_.split && network_.random_.one_in(4)) {
     count = static_cast<std::size_t>(network_.random_.between(1, count));
   }
   const std::size_t allowed = network_.up_to_fault(direction, count);

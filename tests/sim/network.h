@@ -44,6 +44,7 @@ struct NetworkConfig {
   Duration latency_min = std::chrono::microseconds(100);
   Duration latency_max = std::chrono::milliseconds(5);
   std::size_t output_bytes_max = 1 << 20;  // what a stream takes before it is blocked
+  bool split = true;                       // what is sent arrives in pieces, now and then
   unsigned faults = 0;                     // bits of the kinds that happen; 0: none
   std::uint64_t fault_distance_bytes = 4000;
 };

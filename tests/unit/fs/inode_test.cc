@@ -78,6 +78,32 @@ TEST_F(InodeTest, AForeignChangeOfSizeOrTimeMakesANewGeneration) {
   EXPECT_EQ(inode.generation(), first + 2);
 }
 
+TEST_F(InodeTest, AModePutAsideIsShownUntilAnswersAreYoungerThanItsReturn) {
+  adopt(attrs_of(10, 100), token());
+  inode.mode_aside_begins(0400);
+  sftp::Attrs widened = attrs_of(10, 100);
+  widened.permissions = S_IFREG | 0600;
+  const AttrToken meanwhile = token();
+  adopt(widened, meanwhile);
+  EXPECT_EQ(view().attrs.permissions, S_IFREG | 0400U);
+  inode.mode_aside_ends();
+  adopt(widened, meanwhile);
+  EXPECT_EQ(view().attrs.permissions, S_IFREG | 0400U);
+  adopt(widened, token());
+  EXPECT_EQ(view().attrs.permissions, S_IFREG | 0600U);
+}
+
+TEST_F(InodeTest, AnAnswerBetweenTwoSendingsOfAChangeIsNotBehindIt) {
+  adopt(attrs_of(10, 100), token());
+  ChangeScope change(InodeRef(InodeRef(), &inode), Change::kContent);
+  const AttrToken between = token(Ordering::kBehindChanges);
+  change.repeat();
+  adopt(attrs_of(20, 200), between);
+  EXPECT_TRUE(believes(10, 100));
+  adopt(attrs_of(30, 300), token(Ordering::kBehindChanges));
+  EXPECT_TRUE(believes(30, 300));
+}
+
 TEST_F(InodeTest, AnAnswerAskedForBeforeOurChangeIsNotBelieved) {
   adopt(attrs_of(10, 100), token());
   for (const Ordering ordering : {Ordering::kIndependent, Ordering::kBehindChanges}) {

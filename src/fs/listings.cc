@@ -1,0 +1,99 @@
+// See listings.h.
+#include "fs/listings.h"
+
+#include <utility>
+
+namespace sftpfs::fs {
+namespace {
+
+// A node of the map with its string and attributes, and the listing itself, roughly.
+constexpr std::size_t kNameBytes = 128;
+constexpr std::size_t kListingBytes = 256;
+
+}  // namespace
+
+void Listings::put(const Inode& directory, const std::vector<sftp::DirEntry>& entries,
+                   const AttrToken& token, Duration lifetime) {
+  Listing listing;
+  listing.token = token;
+  listing.expires = token.asked_at + lifetime;
+  listing.bytes = kListingBytes;
+  for (const sftp::DirEntry& entry : entries) {
+    listing.bytes += kNameBytes + entry.name.size();
+    if (listing.bytes > bytes_max_ / 2) return;
+    Entry& kept = listing.names[entry.name];
+    kept.known = true;
+    kept.attrs = entry.attrs;
+  }
+  const MutexLock lock(mutex_);
+  // Under the lock: a change that is made from now on finds the listing.
+  if (directory.listing_changed_since(token)) return;
+  drop_locked(directory.id());
+  while (!by_use_.empty() && bytes_ + listing.bytes > bytes_max_) drop_locked(by_use_.front());
+  bytes_ += listing.bytes;
+  listing.position = by_use_.insert(by_use_.end(), directory.id());
+  listings_.emplace(directory.id(), std::move(listing));
+}
+
+NameAnswer Listings::find(const Inode& directory, const std::string& name, TimePoint now) {
+  NameAnswer answer;
+  const MutexLock lock(mutex_);
+  const auto found = listings_.find(directory.id());
+  if (found == listings_.end()) return answer;
+  Listing& listing = found->second;
+  if (now >= listing.expires) {
+    drop_locked(directory.id());
+    return answer;
+  }
+  by_use_.splice(by_use_.end(), by_use_, listing.position);
+  answer.token = listing.token;
+  answer.remaining = listing.expires - now;
+  const auto entry = listing.names.find(name);
+  if (entry == listing.names.end()) {
+    answer.presence = Presence::kAbsent;
+  } else if (entry->second.known) {
+    answer.presence = Presence::kPresent;
+    answer.attrs = entry->second.attrs;
+  }
+  return answer;
+}
+
+void Listings::made(const Inode& directory, const std::string& name) {
+  const MutexLock lock(mutex_);
+  const auto found = listings_.find(directory.id());
+  if (found == listings_.end()) return;
+  const auto [entry, added] = found->second.names.try_emplace(name);
+  entry->second.known = false;
+  if (!added) return;
+  found->second.bytes += kNameBytes + name.size();
+  bytes_ += kNameBytes + name.size();
+  if (found->second.bytes > bytes_max_ / 2) drop_locked(directory.id());
+}
+
+void Listings::removed(const Inode& directory, const std::string& name) {
+  const MutexLock lock(mutex_);
+  const auto found = listings_.find(directory.id());
+  if (found == listings_.end() || found->second.names.erase(name) == 0) return;
+  found->second.bytes -= kNameBytes + name.size();
+  bytes_ -= kNameBytes + name.size();
+}
+
+void Listings::drop(const Inode& directory) {
+  const MutexLock lock(mutex_);
+  drop_locked(directory.id());
+}
+
+void Listings::drop_locked(std::uint64_t directory) {
+  const auto found = listings_.find(directory);
+  if (found == listings_.end()) return;
+  bytes_ -= found->second.bytes;
+  by_use_.erase(found->second.position);
+  listings_.erase(found);
+}
+
+std::size_t Listings::bytes() const {
+  const MutexLock lock(mutex_);
+  return bytes_;
+}
+
+}  // namespace sftpfs::fs

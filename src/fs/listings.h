@@ -1,0 +1,84 @@
+// Listings: what complete listings of directories tell about names: there, or not there.
+//
+// A directory that was read to its end, or that was just made here, is known as a whole for a
+// while. Until then a lookup in it needs no server, above all one that finds nothing. Our own
+// changes keep it right; those of others show when its lifetime is over.
+//
+//   (no listing) --put()--> known --made(), removed(), doubt()--> known, but for that name
+//        ^                    |
+//        +--------------------+ expired, dropped, or evicted for others
+//
+// Ownership: one per mount (Shared).
+// Threads:   any; one mutex, held for map operations and one check of an inode.
+// Limits:    `bytes_max` for all names; the listing longest not used goes first. A listing that
+//            would take more than half of it is not kept.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/thread_annotations.h"
+#include "fs/inode.h"
+#include "sftp/types.h"
+
+namespace sftpfs::fs {
+
+enum class Presence : std::uint8_t { kUnknown, kAbsent, kPresent };
+
+struct NameAnswer {
+  Presence presence = Presence::kUnknown;
+  sftp::Attrs attrs;     // of a present name
+  AttrToken token;       // from before the listing was asked for
+  Duration remaining{};  // of the listing's lifetime
+};
+
+class Listings {
+ public:
+  explicit Listings(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+  Listings(const Listings&) = delete;
+  Listings& operator=(const Listings&) = delete;
+
+  // A complete listing, asked for with `token`; ignored if something in it was changed here since.
+  // It serves for `lifetime` from then on.
+  void put(const Inode& directory, const std::vector<sftp::DirEntry>& entries,
+           const AttrToken& token, Duration lifetime);
+  NameAnswer find(const Inode& directory, const std::string& name, TimePoint now);
+
+  // Our own changes, as soon as the server has answered, after Inode::names_changed() or
+  // listing_changed().
+  void made(const Inode& directory, const std::string& name);
+  void removed(const Inode& directory, const std::string& name);
+  // What became of the name, or of the attributes of what it names, is not known.
+  void doubt(const Inode& directory, const std::string& name) { made(directory, name); }
+  void drop(const Inode& directory);
+
+  std::size_t bytes() const;
+
+ private:
+  struct Entry {
+    bool known = false;  // else the server has to be asked
+    sftp::Attrs attrs;
+  };
+  struct Listing {
+    AttrToken token;
+    TimePoint expires{};
+    std::size_t bytes = 0;
+    std::unordered_map<std::string, Entry> names;
+    std::list<std::uint64_t>::iterator position;
+  };
+
+  void drop_locked(std::uint64_t directory) SFTPFS_REQUIRES(mutex_);
+
+  const std::size_t bytes_max_;
+  mutable Mutex mutex_;
+  std::unordered_map<std::uint64_t, Listing> listings_ SFTPFS_GUARDED_BY(mutex_);
+  std::list<std::uint64_t> by_use_ SFTPFS_GUARDED_BY(mutex_);  // the longest not used first
+  std::size_t bytes_ SFTPFS_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace sftpfs::fs

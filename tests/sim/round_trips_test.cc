@@ -1,0 +1,209 @@
+// How many round trips a caller waits for: the kernel's calls of each operation, one by one, on a
+// line with a fixed round trip.
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sim/stopwatch.h"
+
+namespace sftpfs::sim {
+namespace {
+
+using fs::EntryReply;
+using fs::kRootInode;
+using fs::OpenReply;
+
+class RoundTrips : public ::testing::Test {
+ protected:
+  // The calls of the kernel; each must succeed.
+  std::uint64_t look(std::uint64_t parent, const std::string& name) {
+    const Result<EntryReply> entry = wire_.run(wire_.fs().lookup(op_, parent, name));
+    EXPECT_TRUE(entry) << name;
+    return entry ? entry->ino : 0;
+  }
+  std::uint64_t mkdir(std::uint64_t parent, const std::string& name) {
+    const Result<EntryReply> made = wire_.run(wire_.fs().mkdir(op_, parent, name, 0755));
+    EXPECT_TRUE(made) << name;
+    return made ? made->ino : 0;
+  }
+  fs::CreateReply create(std::uint64_t parent, const std::string& name) {
+    const Result<fs::CreateReply> made =
+        wire_.run(wire_.fs().create(op_, parent, name, 0644, O_WRONLY | O_CREAT | O_EXCL));
+    EXPECT_TRUE(made) << name;
+    return made ? *made : fs::CreateReply();
+  }
+  void write(std::uint64_t handle, std::uint64_t offset, std::size_t size_bytes) {
+    auto buffer = std::make_shared<std::byte[]>(size_bytes);
+    const SharedBytes data(buffer, ByteSpan(buffer.get(), size_bytes));
+    const Result<std::size_t> written = wire_.run(wire_.fs().write(op_, handle, offset, data));
+    EXPECT_TRUE(written);
+  }
+  // What close(2) waits for; the kernel releases the handle afterwards.
+  void close(std::uint64_t handle) {
+    EXPECT_TRUE(wire_.run(wire_.fs().flush(op_, handle)));
+    closed_.push_back(handle);
+  }
+  void release_closed() {
+    for (const std::uint64_t handle : std::exchange(closed_, {})) {
+      EXPECT_TRUE(wire_.run(wire_.fs().release(op_, handle)));
+    }
+  }
+  // `ls -l`: every name with its attributes; yields how many.
+  std::size_t list(std::uint64_t directory) {
+    const Result<OpenReply> open = wire_.run(wire_.fs().opendir(op_, directory));
+    EXPECT_TRUE(open);
+    if (!open) return 0;
+    Names names;
+    EXPECT_TRUE(wire_.run(wire_.fs().readdir(op_, open->handle, 0, true, names)));
+    EXPECT_TRUE(wire_.run(wire_.fs().releasedir(op_, open->handle)));
+    for (const std::uint64_t ino : names.inodes) {
+      EXPECT_TRUE(wire_.run(wire_.fs().getattr(op_, ino)));
+    }
+    return names.inodes.size();
+  }
+
+  struct Names final : fs::DirectorySink {
+    bool add(const fs::DirectoryItem& item, const EntryReply* entry) override {
+      if (item.name == "." || item.name == "..") return true;
+      EXPECT_NE(entry, nullptr) << item.name << " has no attributes";
+      if (entry != nullptr) inodes.push_back(entry->ino);
+      return true;
+    }
+    std::vector<std::uint64_t> inodes;
+  };
+
+  Stopwatch wire_;
+  fs::OperationContext op_;
+  std::vector<std::uint64_t> closed_;
+};
+
+TEST_F(RoundTrips, ANameThatIsNotThereCostsOneUntilTheDirectoryIsListed) {
+  EXPECT_EQ(look(kRootInode, "missing"), 0U);
+  EXPECT_EQ(wire_.lap(), 1);
+  list(kRootInode);
+  wire_.lap();
+  EXPECT_EQ(look(kRootInode, "missing"), 0U);
+  EXPECT_EQ(look(kRootInode, "another"), 0U);
+  EXPECT_EQ(wire_.lap(), 0);
+}
+
+TEST_F(RoundTrips, InADirectoryJustMadeNoNameIsAskedFor) {
+  const std::uint64_t directory = mkdir(kRootInode, "d");
+  wire_.lap();
+  EXPECT_EQ(look(directory, "missing"), 0U);
+  EXPECT_EQ(wire_.lap(), 0);
+}
+
+TEST_F(RoundTrips, WhatWasListedIsNotAskedForAgain) {
+  wire_.add_file("/srv/a", "content");
+  list(kRootInode);
+  wire_.lap();
+  const std::uint64_t ino = look(kRootInode, "a");
+  EXPECT_NE(ino, 0U);
+  EXPECT_TRUE(wire_.run(wire_.fs().getattr(op_, ino)));
+  EXPECT_EQ(wire_.lap(), 0);
+}
+
+TEST_F(RoundTrips, EachChangeOfANameCostsOne) {
+  list(kRootInode);
+  wire_.lap();
+  look(kRootInode, "d");
+  const std::uint64_t directory = mkdir(kRootInode, "d");
+  EXPECT_EQ(wire_.lap(), 1);
+  look(directory, "l");
+  EXPECT_TRUE(wire_.run(wire_.fs().symlink(op_, "target", directory, "l")));
+  EXPECT_EQ(wire_.lap(), 1);
+  EXPECT_TRUE(wire_.run(wire_.fs().rename(op_, directory, "l", kRootInode, "m", 0)));
+  EXPECT_EQ(wire_.lap(), 1);
+  EXPECT_TRUE(wire_.run(wire_.fs().unlink(op_, kRootInode, "m")));
+  EXPECT_EQ(wire_.lap(), 1);
+  EXPECT_EQ(look(kRootInode, "m"), 0U);
+  EXPECT_TRUE(wire_.run(wire_.fs().rmdir(op_, kRootInode, "d")));
+  EXPECT_EQ(wire_.lap(), 1);
+  EXPECT_EQ(look(kRootInode, "d"), 0U);
+  EXPECT_EQ(wire_.lap(), 0);
+}
+
+TEST_F(RoundTrips, ALinkCostsOne) {
+  wire_.add_file("/srv/a", "content");
+  list(kRootInode);
+  const std::uint64_t ino = look(kRootInode, "a");
+  wire_.lap();
+  EXPECT_EQ(look(kRootInode, "b"), 0U);
+  EXPECT_TRUE(wire_.run(wire_.fs().link(op_, ino, kRootInode, "b")));
+  EXPECT_EQ(wire_.lap(), 1);
+}
+
+TEST_F(RoundTrips, ChmodAndTouchOfAKnownFileCostOneEach) {
+  wire_.add_file("/srv/a", "content");
+  list(kRootInode);
+  const std::uint64_t ino = look(kRootInode, "a");
+  wire_.lap();
+  fs::SetAttr mode;
+  mode.has_mode = true;
+  mode.mode = 0600;
+  EXPECT_TRUE(wire_.run(wire_.fs().setattr(op_, ino, mode, 0)));
+  EXPECT_EQ(wire_.lap(), 1);
+  fs::SetAttr times;
+  times.has_mtime = times.has_atime = true;
+  times.mtime.seconds = times.atime.seconds = 12345;
+  EXPECT_TRUE(wire_.run(wire_.fs().setattr(op_, ino, times, 0)));
+  EXPECT_EQ(wire_.lap(), 1);
+}
+
+TEST_F(RoundTrips, CreateWriteAndCloseCostTwo) {
+  const std::uint64_t directory = mkdir(kRootInode, "d");
+  wire_.lap();
+  look(directory, "f");
+  const fs::CreateReply made = create(directory, "f");
+  EXPECT_EQ(wire_.lap(), 1);
+  write(made.open.handle, 0, 4096);
+  close(made.open.handle);
+  EXPECT_EQ(wire_.lap(), 1);
+  release_closed();
+}
+
+TEST_F(RoundTrips, OpenReadAndCloseOfASmallFileCostTwo) {
+  wire_.add_file("/srv/a", std::string(4000, 'x'));
+  list(kRootInode);
+  const std::uint64_t ino = look(kRootInode, "a");
+  wire_.lap();
+  const Result<OpenReply> open = wire_.run(wire_.fs().open(op_, ino, O_RDONLY));
+  ASSERT_TRUE(open);
+  EXPECT_TRUE(wire_.run(wire_.fs().read(op_, open->handle, 0, 4096)));
+  close(open->handle);
+  EXPECT_EQ(wire_.lap(), 2);
+  release_closed();
+}
+
+// OPENDIR, then READDIRs in a growing window: 2, 4, 8 of 100 names each.
+TEST_F(RoundTrips, ListingAThousandNamesCostsTheListingAlone) {
+  for (int i = 0; i < 1000; ++i) wire_.add_file(fmt::format("/srv/{:04}", i), "x");
+  EXPECT_EQ(list(kRootInode), 1000U);
+  EXPECT_LE(wire_.lap(), 5);
+}
+
+TEST_F(RoundTrips, ListingFilesAgainWhileAnotherIsAppendedToCostsNothing) {
+  for (int i = 0; i < 20; ++i) wire_.add_file(fmt::format("/srv/{:02}", i), "x");
+  list(kRootInode);
+  look(kRootInode, "log");
+  const fs::CreateReply log = create(kRootInode, "log");
+  std::vector<std::uint64_t> inodes;
+  for (int i = 0; i < 20; ++i) inodes.push_back(look(kRootInode, fmt::format("{:02}", i)));
+  wire_.lap();
+  for (const std::uint64_t ino : inodes) {
+    write(log.open.handle, 0, 100);
+    EXPECT_TRUE(wire_.run(wire_.fs().getattr(op_, ino)));
+  }
+  EXPECT_EQ(wire_.lap(), 0);
+  close(log.open.handle);
+  release_closed();
+}
+
+}  // namespace
+}  // namespace sftpfs::sim
