@@ -82,7 +82,7 @@ bool Authenticator::offers(std::string_view method) const {
 Status Authenticator::denied() const {
   return fail(ErrorCode::kAuthentication,
               fmt::format("{}: permission denied (the server accepts {}); tried: {}",
-                          session_.peer(), methods_,
+                          session_.peer(), methods_.empty() ? "nothing of this user" : methods_,
                           notes_.empty() ? "nothing" : fmt::format("{}", fmt::join(notes_, "; "))));
 }
 

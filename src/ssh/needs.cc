@@ -183,6 +183,10 @@ Needs needs_of(const ClientConfig& config, const Target& target) {
   if (config.named("rekeylimit")) {
     needs.wanted.emplace_back("RekeyLimit (it leaves that to the server)");
   }
+  if (target.methods.empty()) {
+    needs.wanted.push_back(
+        fmt::format("PreferredAuthentications={}", config.get("preferredauthentications")));
+  }
   check_algorithms(target.algorithms, needs);
   check_files(target, needs);
   check_agent(target, needs);

@@ -181,7 +181,9 @@ void Filler::connection(const Options& options) {
                            ? number("serveraliveinterval", usual_interval, 0, 1000000)
                            : usual_interval;
   const int count = number("serveralivecountmax", kServerAliveCountMax, 0, 1000000);
-  target_.unacknowledged_max = std::chrono::seconds(interval) * count;
+  target_.server_alive_interval = std::chrono::seconds(interval);
+  target_.server_alive_count_max = count;
+  target_.unacknowledged_max = target_.server_alive_interval * count;
   target_.compression = config_.yes("compression");
 }
 

@@ -64,7 +64,9 @@ struct Target {
   int connection_attempts = 1;
   std::chrono::seconds connect_timeout{0};
   std::chrono::seconds auth_timeout{0};
-  std::chrono::milliseconds unacknowledged_max{0};
+  std::chrono::seconds server_alive_interval{0};
+  int server_alive_count_max = 0;
+  std::chrono::milliseconds unacknowledged_max{0};  // both together
   bool compression = false;
 
   std::string label() const;  // "user@host", with ":port" where it is not 22

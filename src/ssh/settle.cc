@@ -17,7 +17,7 @@ namespace sftpfs::ssh {
 namespace {
 
 constexpr std::chrono::seconds kQueryTimeout{10};
-const Options kPlain;
+constexpr std::string_view kUsualCommand = "ssh";  // Options::ssh_command, unless somebody sets it
 
 std::string last_line(std::string_view text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
@@ -67,11 +67,9 @@ Status take_over(const ClientConfig& config, Options& options) {
   const Result<Target> target = resolve(options);
   if (!target) return fail(target.error());
   options.connect_timeout = target->connect_timeout;
-  if (config.named("serveraliveinterval") && target->unacknowledged_max.count() > 0) {
-    const std::string count = config.get("serveralivecountmax");
-    options.server_alive_count_max = count.empty() ? kServerAliveCountMax : std::stoi(count);
-    options.server_alive_interval = std::chrono::duration_cast<std::chrono::seconds>(
-        target->unacknowledged_max / *options.server_alive_count_max);
+  if (config.named("serveraliveinterval") && target->server_alive_interval.count() > 0) {
+    options.server_alive_interval = target->server_alive_interval;
+    options.server_alive_count_max = target->server_alive_count_max;
   }
   if (config.named("stricthostkeychecking")) options.host_key_policy = target->host_key_policy;
   if (config.named("batchmode")) options.batch_mode = target->batch_mode;
@@ -120,7 +118,7 @@ Status choose_transport(const Needs& needs, Settled& settled) {
 Result<Settled> settle(Options options, const Interrupt* interrupt) {
   if (Status status = check_host_and_user(options); !status) return fail(status.error());
   Settled settled;
-  if (options.ssh_command != kPlain.ssh_command) {
+  if (options.ssh_command != kUsualCommand) {
     if (options.transport == Transport::kAuto) {
       options.transport = Transport::kSsh;
       settled.notes.emplace_back("transport=ssh, because of ssh_command");

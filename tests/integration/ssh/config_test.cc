@@ -166,7 +166,8 @@ TEST_P(Auto, IsLibssh2WhereNothingElseIsNeeded) {
 TEST_P(Auto, SaysWhyItIsSsh) {
   for (const char* words :
        {"PKCS11Provider /usr/lib/none.so", "RekeyLimit 1M", "HostbasedAuthentication yes",
-        "Ciphers aes128-gcm@openssh.com", "CertificateFile /nowhere-cert.pub"}) {
+        "PreferredAuthentications gssapi-with-mic", "Ciphers aes128-gcm@openssh.com",
+        "CertificateFile /nowhere-cert.pub"}) {
     SCOPED_TRACE(words);
     const Result<ssh::Settled> settled = ssh::settle(box(words), nullptr);
     ASSERT_TRUE(settled) << why(settled);
