@@ -17,19 +17,48 @@ constexpr std::size_t kBatchEntries = 128;
 
 }  // namespace
 
+DirectoryStream::DirectoryStream(Shared& shared, SessionSlot& slot, InodeRef inode)
+    : shared_(shared),
+      slot_(slot),
+      inode_(std::move(inode)),
+      begun_(shared.token(Ordering::kIndependent)) {}
+
+// What belongs to the home loop dies there: answers not yet come, and a client that was lost
+// meanwhile and may be ours alone.
 DirectoryStream::~DirectoryStream() {
-  // A client that has been lost meanwhile may be ours alone, and dies at home only.
-  if (client_ && &home() != runtime::Loop::current()) home().post([last = std::move(client_)] {});
+  if (!client_) return;
+  if (&home() == runtime::Loop::current()) {
+    close();
+    return;
+  }
+  home().post([client = std::move(client_), handle = std::move(handle_),
+               window = std::move(window_)]() mutable {
+    window.clear();
+    if (!handle.empty()) client->close(handle).forget();
+  });
 }
 
 runtime::Task<Status> DirectoryStream::open(runtime::Cancel* cancel) {
+  Result<runtime::AsyncMutex::Lock> lock = co_await reading_.lock(cancel);
+  if (!lock) co_return fail(lock.error());
+  const bool opened = complete_ || !entries_.empty() || !handle_.empty();
+  if (opened) co_return Status();
+  co_return co_await open_locked(cancel);
+}
+
+runtime::Task<Status> DirectoryStream::read_ahead(std::size_t names_max) {
+  Result<runtime::AsyncMutex::Lock> lock = co_await reading_.lock(nullptr);
+  if (!lock) co_return fail(lock.error());
+  co_return co_await load_until(names_max, nullptr);
+}
+
+runtime::Task<Status> DirectoryStream::open_locked(runtime::Cancel* cancel) {
   while (true) {
     Result<ClientRef> client = co_await slot_.session().ready(cancel);
     if (!client) co_return fail(client.error());
     client_ = std::move(*client);
     const Result<std::string> path = shared_.inodes.path(*inode_);
     if (!path) co_return fail(path.error());
-    if (entries_.empty()) begun_ = shared_.token(Ordering::kIndependent);
     Result<sftp::Handle> handle = co_await client_->opendir(*path).until(cancel);
     if (was_lost(handle)) continue;
     if (!handle) co_return fail(handle.error());
@@ -52,6 +81,7 @@ void DirectoryStream::restart() {
   seen_.clear();
   complete_ = false;
   delivered_ = false;
+  begun_ = shared_.token(Ordering::kIndependent);
 }
 
 runtime::Task<Result<DirectoryBatch>> DirectoryStream::batch(std::size_t first, bool rewind,
@@ -74,11 +104,13 @@ runtime::Task<Result<DirectoryBatch>> DirectoryStream::batch(std::size_t first, 
 runtime::Task<Status> DirectoryStream::load_until(std::size_t count, runtime::Cancel* cancel) {
   while (!complete_ && entries_.size() < count) {
     if (handle_.empty()) {
-      const Status opened = co_await open(cancel);
+      const Status opened = co_await open_locked(cancel);
       if (!opened) co_return opened;
     }
     if (window_.empty()) token_ = shared_.token(Ordering::kIndependent);
-    while (!ending_ && window_.size() < window_size_) {
+    // What is here already may be the end: then nothing more is to be asked for and waited for.
+    const bool here = !window_.empty() && window_.front().done();
+    while (!here && !ending_ && window_.size() < window_size_) {
       window_.push_back(client_->readdir(handle_));
     }
     Result<std::vector<sftp::DirEntry>> names = co_await window_.front().until(cancel);

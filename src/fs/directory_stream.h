@@ -31,15 +31,19 @@ struct DirectoryBatch {
 
 class DirectoryStream : public std::enable_shared_from_this<DirectoryStream> {
  public:
-  DirectoryStream(Shared& shared, SessionSlot& slot, InodeRef inode)
-      : shared_(shared), slot_(slot), inode_(std::move(inode)) {}
+  DirectoryStream(Shared& shared, SessionSlot& slot, InodeRef inode);
   ~DirectoryStream();
 
   const InodeRef& inode() const { return inode_; }
   runtime::Loop& home() const { return slot_.loop(); }
 
-  // Opens the directory on the server; the errors of opendir(3).
+  // From before anything of it was asked for.
+  const AttrToken& begun() const { return begun_; }
+
+  // Opens the directory on the server, if that has not been done; the errors of opendir(3).
   runtime::Task<Status> open(runtime::Cancel* cancel);
+  // Opens it and reads up to `names_max` names that nobody has asked for yet.
+  runtime::Task<Status> read_ahead(std::size_t names_max);
   // Some entries from position `first` on; waits until there is at least one. `rewind`: the
   // directory is to be shown as it is now.
   runtime::Task<Result<DirectoryBatch>> batch(std::size_t first, bool rewind,
@@ -47,6 +51,7 @@ class DirectoryStream : public std::enable_shared_from_this<DirectoryStream> {
   void close();
 
  private:
+  runtime::Task<Status> open_locked(runtime::Cancel* cancel);
   runtime::Task<Status> load_until(std::size_t count, runtime::Cancel* cancel);
   void restart();
   void read_on();
@@ -62,7 +67,7 @@ class DirectoryStream : public std::enable_shared_from_this<DirectoryStream> {
   std::deque<sftp::Call<std::vector<sftp::DirEntry>>> window_;
   std::size_t window_size_ = 0;
   AttrToken token_;
-  AttrToken begun_;  // from before anything of it was asked for
+  AttrToken begun_;
   std::vector<sftp::DirEntry> entries_;
   std::unordered_set<std::string> seen_;  // names of entries_, once a connection was lost
   bool ending_ = false;  // the server has no more; what is asked for is still awaited

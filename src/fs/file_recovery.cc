@@ -179,6 +179,7 @@ runtime::Task<Status> FileIo::restore_mode(ClientRef client) {
                 names.empty() ? "a removed file" : names.front(), mode_aside_->mode,
                 restored.error().describe());
   }
+  shared_.doubt_names(*inode_);
   mode_aside_.reset();
   co_return Status();
 }
@@ -205,7 +206,13 @@ runtime::Task<Status> FileIo::reopen(OpenFileRef file, ClientRef client) {
   if (!opened) {
     if (was_lost(opened)) co_return fail(opened.error());
     const bool missing = opened.error().is_sftp(sftp::kFxNoSuchFile);
-    if (missing && shared_.inodes.paths(*inode_) != names) {
+    bool moved = false;
+    if (missing) {
+      // By a rename of ours that is still under way?
+      const bool waited = co_await shared_.names_in_flux.settled();
+      moved = waited || shared_.inodes.paths(*inode_) != names;
+    }
+    if (moved) {
       co_return co_await reopen(file, client);
     }
     lose(file, missing ? "it was removed while it was open"

@@ -104,20 +104,13 @@ InodeRef Filesystem::enter_new(const InodeRef& parent, const std::string& name,
 void Filesystem::name_made(Inode& parent, const std::string& name) {
   parent.names_changed();
   shared_.listings.made(parent, name);
-  doubt_names(parent);  // its time of modification
+  shared_.doubt_names(parent);  // its time of modification
 }
 
 void Filesystem::name_removed(Inode& parent, const std::string& name) {
   parent.names_changed();
   shared_.listings.removed(parent, name);
-  doubt_names(parent);
-}
-
-void Filesystem::doubt(const std::vector<InodeTable::Place>& places) {
-  for (const InodeTable::Place& place : places) {
-    place.parent->listing_changed();
-    shared_.listings.doubt(*place.parent, place.name);
-  }
+  shared_.doubt_names(parent);
 }
 
 void Filesystem::forget(std::uint64_t inode, std::uint64_t lookups) {
@@ -162,6 +155,7 @@ Completion Filesystem::start_on(SessionSlot& slot, OperationContext& op) {
 }
 
 Completion Filesystem::drain(OperationContext& op) {
+  prefetch_.clear();
   Status result;
   for (const OpenFileRef& file : shared_.files.all()) {
     if (!file->writable) continue;
@@ -183,6 +177,7 @@ Completion Filesystem::drain(OperationContext& op) {
 void Filesystem::discard_handles() {
   for (const OpenFileRef& file : shared_.files.take_all()) file->inode->release_io();
   shared_.directories.take_all();
+  prefetch_.clear();
 }
 
 }  // namespace sftpfs::fs

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "fs/directory_prefetch.h"
 #include "fs/errno_map.h"
 #include "fs/shared.h"
 #include "fs/types.h"
@@ -44,7 +45,7 @@ using Completion = runtime::Task<Status>;
 
 class Filesystem {
  public:
-  explicit Filesystem(Shared& shared) : shared_(shared) {}
+  explicit Filesystem(Shared& shared) : shared_(shared), prefetch_(shared) {}
   Filesystem(const Filesystem&) = delete;
   Filesystem& operator=(const Filesystem&) = delete;
 
@@ -155,9 +156,6 @@ class Filesystem {
   void name_made(Inode& parent, const std::string& name);
   void name_removed(Inode& parent, const std::string& name);
   void name_in_doubt(Inode& parent, const std::string& name) { name_made(parent, name); }
-  // What listings show of these names is out of date: changed by us, or not found any more.
-  void doubt(const std::vector<InodeTable::Place>& places);
-  void doubt_names(const Inode& inode) { doubt(shared_.inodes.places(inode)); }
   // The answer of a complete listing; none where there is no telling.
   std::optional<EntryReply> find_listed(const InodeRef& parent, const std::string& name);
 
@@ -231,6 +229,7 @@ class Filesystem {
   Completion close_directory(std::shared_ptr<DirectoryStream> stream);
 
   Shared& shared_;
+  DirectoryPrefetch prefetch_;
 };
 
 }  // namespace sftpfs::fs

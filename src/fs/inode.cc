@@ -33,7 +33,9 @@ bool Inode::adopt(const sftp::Attrs& attrs, const AttrToken& token, Duration lif
   if (token.ordering == Ordering::kIndependent) {
     current = current && changes_under_way_ == 0 && token.tick > last_ended_;
   }
-  if (!current && attrs_known_) return false;
+  const bool older = token.tick < adopted_;
+  if (attrs_known_ && (!current || older)) return false;
+  adopted_ = token.tick;
   const bool differs = attrs_known_ && (attrs_.size != attrs.size || attrs_.mtime != attrs.mtime);
   const bool foreign = differs && (!locally_modified_ || attrs_.size != attrs.size);
   if (foreign) ++generation_;

@@ -135,6 +135,7 @@ class Inode {
   sftp::Attrs attrs_ SFTPFS_GUARDED_BY(mutex_);
   bool attrs_known_ SFTPFS_GUARDED_BY(mutex_) = false;
   TimePoint attrs_expire_ SFTPFS_GUARDED_BY(mutex_){};
+  std::uint64_t adopted_ SFTPFS_GUARDED_BY(mutex_) = 0;  // tick of the answer that attrs_ are of
   bool locally_modified_ SFTPFS_GUARDED_BY(mutex_) = false;
   bool doubted_ SFTPFS_GUARDED_BY(mutex_) = false;          // see expire()
   std::uint64_t written_to_ SFTPFS_GUARDED_BY(mutex_) = 0;  // the end of our writes under way

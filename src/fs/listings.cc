@@ -1,6 +1,8 @@
 // See listings.h.
 #include "fs/listings.h"
 
+#include <sys/stat.h>
+
 #include <utility>
 
 namespace sftpfs::fs {
@@ -24,6 +26,9 @@ void Listings::put(const Inode& directory, const std::vector<sftp::DirEntry>& en
     Entry& kept = listing.names[entry.name];
     kept.known = true;
     kept.attrs = entry.attrs;
+    if (!entry.attrs.has(sftp::kAttrPermissions) || !S_ISDIR(entry.attrs.permissions)) continue;
+    listing.subdirectories.push_back(entry.name);
+    listing.bytes += sizeof(std::string) + entry.name.size();
   }
   const MutexLock lock(mutex_);
   // Under the lock: a change that is made from now on finds the listing.
@@ -35,21 +40,44 @@ void Listings::put(const Inode& directory, const std::vector<sftp::DirEntry>& en
   listings_.emplace(directory.id(), std::move(listing));
 }
 
+Listings::Listing* Listings::find_locked(const Inode& directory, TimePoint now) {
+  const auto found = listings_.find(directory.id());
+  if (found == listings_.end()) return nullptr;
+  if (now >= found->second.expires) {
+    drop_locked(directory.id());
+    return nullptr;
+  }
+  by_use_.splice(by_use_.end(), by_use_, found->second.position);
+  return &found->second;
+}
+
+bool Listings::knows(const Inode& directory, TimePoint now) {
+  const MutexLock lock(mutex_);
+  return find_locked(directory, now) != nullptr;
+}
+
+std::vector<ListedDirectory> Listings::subdirectories(const Inode& directory, TimePoint now) {
+  std::vector<ListedDirectory> found;
+  const MutexLock lock(mutex_);
+  const Listing* const listing = find_locked(directory, now);
+  if (listing == nullptr) return found;
+  for (const std::string& name : listing->subdirectories) {
+    const auto entry = listing->names.find(name);
+    const bool there = entry != listing->names.end() && entry->second.known;
+    if (there) found.push_back(ListedDirectory{name, entry->second.attrs, listing->token});
+  }
+  return found;
+}
+
 NameAnswer Listings::find(const Inode& directory, const std::string& name, TimePoint now) {
   NameAnswer answer;
   const MutexLock lock(mutex_);
-  const auto found = listings_.find(directory.id());
-  if (found == listings_.end()) return answer;
-  Listing& listing = found->second;
-  if (now >= listing.expires) {
-    drop_locked(directory.id());
-    return answer;
-  }
-  by_use_.splice(by_use_.end(), by_use_, listing.position);
-  answer.token = listing.token;
-  answer.remaining = listing.expires - now;
-  const auto entry = listing.names.find(name);
-  if (entry == listing.names.end()) {
+  const Listing* const listing = find_locked(directory, now);
+  if (listing == nullptr) return answer;
+  answer.token = listing->token;
+  answer.remaining = listing->expires - now;
+  const auto entry = listing->names.find(name);
+  if (entry == listing->names.end()) {
     answer.presence = Presence::kAbsent;
   } else if (entry->second.known) {
     answer.presence = Presence::kPresent;

@@ -37,6 +37,12 @@ struct NameAnswer {
   Duration remaining{};  // of the listing's lifetime
 };
 
+struct ListedDirectory {
+  std::string name;
+  sftp::Attrs attrs;
+  AttrToken token;  // from before the listing was asked for
+};
+
 class Listings {
  public:
   explicit Listings(std::size_t bytes_max) : bytes_max_(bytes_max) {}
@@ -48,6 +54,10 @@ class Listings {
   void put(const Inode& directory, const std::vector<sftp::DirEntry>& entries,
            const AttrToken& token, Duration lifetime);
   NameAnswer find(const Inode& directory, const std::string& name, TimePoint now);
+
+  bool knows(const Inode& directory, TimePoint now);
+  // Those that are certainly there, in the server's order.
+  std::vector<ListedDirectory> subdirectories(const Inode& directory, TimePoint now);
 
   // Our own changes, as soon as the server has answered, after Inode::names_changed() or
   // listing_changed().
@@ -69,9 +79,12 @@ class Listings {
     TimePoint expires{};
     std::size_t bytes = 0;
     std::unordered_map<std::string, Entry> names;
+    std::vector<std::string> subdirectories;
     std::list<std::uint64_t>::iterator position;
   };
 
+  // Null if there is none, or its lifetime is over; counts as a use.
+  Listing* find_locked(const Inode& directory, TimePoint now) SFTPFS_REQUIRES(mutex_);
   void drop_locked(std::uint64_t directory) SFTPFS_REQUIRES(mutex_);
 
   const std::size_t bytes_max_;

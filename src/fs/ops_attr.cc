@@ -172,8 +172,8 @@ Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& o
     const std::string name = path ? *path : std::string();
     if (in_doubt) scope.repeat();
     const Changed changed = co_await change_once(*client, inode, name, file, wire);
-    doubt(places);
-    doubt_names(*inode);
+    shared_.doubt(places);
+    shared_.doubt_names(*inode);
     if (was_lost(changed.done) || was_lost(changed.attrs)) {
       if (io) io->connection_lost();
       in_doubt = true;

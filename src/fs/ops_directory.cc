@@ -20,9 +20,9 @@ constexpr std::uint64_t kFirstName = 2;
 Outcome<OpenReply> Filesystem::opendir(OperationContext& op, std::uint64_t inode) {
   const Result<InodeRef> found = find(inode);
   if (!found) co_return fail(found.error());
-  SessionSlot& slot = shared_.pool.pick();
-  auto stream = std::make_shared<DirectoryStream>(shared_, slot, *found);
-  const Status opened = co_await runtime::run_on(slot.loop(), stream->open(op.cancel.get()));
+  std::shared_ptr<DirectoryStream> stream = prefetch_.opening(*found);
+  if (!stream) stream = std::make_shared<DirectoryStream>(shared_, shared_.pool.pick(), *found);
+  const Status opened = co_await runtime::run_on(stream->home(), stream->open(op.cancel.get()));
   if (!opened) co_return fail(Error::system(to_errno(opened.error(), Attempt::kOpen)));
   OpenReply reply;
   reply.handle = shared_.directories.add(std::move(stream));

@@ -149,14 +149,14 @@ Outcome<OpenReply> Filesystem::open_on(std::shared_ptr<FileIo> io, OperationCont
     truncation.end();
     if (truncate) {
       if (handle) inode->set_size(0, truncation.begun());
-      doubt_names(*inode);
+      shared_.doubt_names(*inode);
       inode->new_generation();
     }
     if (!handle) {
       inode->expire();
       // The name has gone behind our back: ESTALE makes the kernel look it up again.
       const bool gone = handle.error().is_sftp(sftp::kFxNoSuchFile);
-      if (gone) doubt_names(*inode);
+      if (gone) shared_.doubt_names(*inode);
       if (gone) co_return fail(Error::system(ESTALE));
       const Situation situation(Attempt::kOpen, *path);
       const Error error = co_await explain(io->slot(), handle.error(), situation, op.cancel.get());
@@ -296,6 +296,7 @@ Outcome<CreateReply> Filesystem::create_on(SessionSlot& slot, OperationContext& 
                       (made->attrs.permissions & kMaskableBits) != (mode & kMaskableBits);
   if (masked) {
     co_await restore_mode(file, made->attrs, mode);
+    shared_.doubt_names(*file->inode);
   }
   CreateReply reply;
   reply.open = open_reply(file);
@@ -373,7 +374,7 @@ Completion Filesystem::close_on(OpenFileRef file) {
               path ? *path : "a removed file", file->write_error->describe());
   }
   const InodeRef inode = file->inode;
-  doubt(places);
+  shared_.doubt(places);
   file.reset();
   inode->release_io();
   co_return drained;

@@ -124,12 +124,12 @@ Outcome<AttrReply> Filesystem::getattr_on(SessionSlot& slot, OperationContext& o
     if (renamed) {
       co_return co_await getattr_on(slot, op, inode);
     }
-    doubt_names(*inode);
+    shared_.doubt_names(*inode);
     co_return co_await getattr_unnamed(op, inode, error);
   }
   if (attrs->has(sftp::kAttrPermissions) && (attrs->permissions & S_IFMT) != inode->type()) {
     // Another object has taken the name; the kernel looks the name up again.
-    doubt_names(*inode);
+    shared_.doubt_names(*inode);
     co_return fail(Error::system(ESTALE));
   }
   inode->adopt(*attrs, token, shared_.options.attr_lifetime);

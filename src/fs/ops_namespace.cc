@@ -55,6 +55,7 @@ Outcome<EntryReply> Filesystem::created(SessionSlot& slot, Made made) {
     const std::string path = made.path;
     auto send = [path, wanted](sftp::Client& client) { return client.setstat(path, wanted); };
     const Status fixed = co_await ask<void>(slot, nullptr, send);
+    name_made(*made.parent, made.name);
     if (fixed) {
       attrs.permissions = (attrs.permissions & ~kPermissionBits) | wanted.permissions;
     }

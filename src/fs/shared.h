@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "base/clock.h"
 #include "cache/block_cache.h"
@@ -99,6 +100,15 @@ struct Shared {
         std::max<std::size_t>(options.cache_size_bytes / options.block_size_bytes, 1);
     return config;
   }
+
+  // What listings show of these names is out of date: changed by us, or not found any more.
+  void doubt(const std::vector<InodeTable::Place>& places) {
+    for (const InodeTable::Place& place : places) {
+      place.parent->listing_changed();
+      listings.doubt(*place.parent, place.name);
+    }
+  }
+  void doubt_names(const Inode& inode) { doubt(inodes.places(inode)); }
 
   AttrToken token(Ordering ordering) { return inodes.token(ordering, clock.now()); }
 

@@ -67,6 +67,16 @@ class RoundTrips : public ::testing::Test {
     return names.inodes.size();
   }
 
+  int walk(std::uint64_t directory, int depth) {
+    list(directory);
+    int count = 1;
+    for (int i = 0; i < 5; ++i) {
+      const std::uint64_t child = depth < 3 ? look(directory, std::to_string(i)) : 0;
+      if (child != 0) count += walk(child, depth + 1);
+    }
+    return count;
+  }
+
   struct Names final : fs::DirectorySink {
     bool add(const fs::DirectoryItem& item, const EntryReply* entry) override {
       if (item.name == "." || item.name == "..") return true;
@@ -186,6 +196,47 @@ TEST_F(RoundTrips, ListingAThousandNamesCostsTheListingAlone) {
   for (int i = 0; i < 1000; ++i) wire_.add_file(fmt::format("/srv/{:04}", i), "x");
   EXPECT_EQ(list(kRootInode), 1000U);
   EXPECT_LE(wire_.lap(), 5);
+}
+
+// find(1): lists a directory, then goes down into each of its directories.
+TEST_F(RoundTrips, AWalkThroughFortyFiveDirectoriesCostsLessThanAThirdForEach) {
+  constexpr int kWidths[] = {5, 2, 3};
+  for (int a = 0; a < kWidths[0]; ++a) {
+    const std::string first = fmt::format("/srv/{}", a);
+    wire_.tree().mkdir(first, 0755, wire_.now_s());
+    for (int b = 0; b < kWidths[1]; ++b) {
+      const std::string second = fmt::format("{}/{}", first, b);
+      wire_.tree().mkdir(second, 0755, wire_.now_s());
+      for (int c = 0; c < kWidths[2]; ++c) {
+        const std::string third = fmt::format("{}/{}", second, c);
+        wire_.tree().mkdir(third, 0755, wire_.now_s());
+        wire_.add_file(third + "/file", "content");
+      }
+    }
+  }
+  const int count = walk(kRootInode, 0);
+  EXPECT_EQ(count, 1 + 5 + 10 + 30);
+  EXPECT_LE(wire_.lap(), 0.3 * count);
+}
+
+// A shell user looks at one directory of many now and then.
+TEST_F(RoundTrips, GuessingWhatIsListedNextEndsWhenItWasWrong) {
+  constexpr int kDirectories = 50;
+  for (int i = 0; i < kDirectories; ++i) {
+    wire_.tree().mkdir(fmt::format("/srv/{}", i), 0755, wire_.now_s());
+  }
+  const auto requests_of_a_visit = [this] {
+    const std::uint64_t before = wire_.requests();
+    list(kRootInode);
+    list(look(kRootInode, "0"));
+    wire_.wait(1000);  // longer than any lifetime
+    return wire_.requests() - before;
+  };
+  const std::uint64_t at_first = requests_of_a_visit();
+  for (int i = 0; i < 20; ++i) requests_of_a_visit();
+  const std::uint64_t in_the_end = requests_of_a_visit();
+  EXPECT_GE(at_first, in_the_end + 20);
+  EXPECT_LE(in_the_end, 15U);
 }
 
 TEST_F(RoundTrips, ListingFilesAgainWhileAnotherIsAppendedToCostsNothing) {

@@ -75,6 +75,12 @@ void Stopwatch::wait(unsigned round_trips) {
   turn_until([&over] { return over; });
 }
 
+std::uint64_t Stopwatch::requests() const {
+  std::uint64_t all = 0;
+  for (const auto& connection : network_.connections()) all += connection->session().requests();
+  return all;
+}
+
 double Stopwatch::lap() {
   const Duration passed = clock_.now() - std::exchange(lap_begin_, clock_.now());
   return std::chrono::duration<double>(passed) / std::chrono::duration<double>(2 * kOneWay);

@@ -40,13 +40,15 @@ class Stopwatch {
   T run(runtime::Task<T> task) {
     std::optional<T> result;
     shared_.pool.workers()[0]->loop().post(
-        [this, &task, &result] { runtime::spawn(carry<T>(std::move(task), result)); });
+        [&task, &result] { runtime::spawn(carry<T>(std::move(task), result)); });
     turn_until([&result] { return result.has_value(); });
     return std::move(*result);
   }
   // Lets what goes on in the background end: `round_trips` of time pass.
   void wait(unsigned round_trips);
 
+  // How many requests the server has seen.
+  std::uint64_t requests() const;
   // How many round trips have passed since it was asked last.
   double lap();
 
