@@ -133,7 +133,8 @@ runtime::Task<Status> DirectoryStream::load_until(std::size_t count, runtime::Ca
     complete_ = ending_ && window_.empty();
     if (complete_) {
       close();
-      shared_.listings.put(*inode_, entries_, begun_, shared_.options.attr_lifetime);
+      shared_.listings.put(*inode_, entries_, begun_, shared_.options.attr_lifetime,
+                           shared_.options.absent_lifetime);
     }
   }
   co_return Status();

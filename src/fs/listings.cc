@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace sftpfs::fs {
@@ -15,10 +16,11 @@ constexpr std::size_t kListingBytes = 256;
 }  // namespace
 
 void Listings::put(const Inode& directory, const std::vector<sftp::DirEntry>& entries,
-                   const AttrToken& token, Duration lifetime) {
+                   const AttrToken& token, Duration lifetime, Duration absent_lifetime) {
   Listing listing;
   listing.token = token;
   listing.expires = token.asked_at + lifetime;
+  listing.absent_until = token.asked_at + std::min(lifetime, absent_lifetime);
   listing.bytes = kListingBytes;
   for (const sftp::DirEntry& entry : entries) {
     listing.bytes += kNameBytes + entry.name.size();
@@ -78,7 +80,7 @@ NameAnswer Listings::find(const Inode& directory, const std::string& name, TimeP
   answer.remaining = listing->expires - now;
   const auto entry = listing->names.find(name);
   if (entry == listing->names.end()) {
-    answer.presence = Presence::kAbsent;
+    answer.presence = now < listing->absent_until ? Presence::kAbsent : Presence::kUnknown;
   } else if (entry->second.known) {
     answer.presence = Presence::kPresent;
     answer.attrs = entry->second.attrs;

@@ -50,9 +50,10 @@ class Listings {
   Listings& operator=(const Listings&) = delete;
 
   // A complete listing, asked for with `token`; ignored if something in it was changed here since.
-  // It serves for `lifetime` from then on.
+  // It serves for `lifetime` from then on; that a name is not there it tells for `absent_lifetime`,
+  // at most as long.
   void put(const Inode& directory, const std::vector<sftp::DirEntry>& entries,
-           const AttrToken& token, Duration lifetime);
+           const AttrToken& token, Duration lifetime, Duration absent_lifetime);
   NameAnswer find(const Inode& directory, const std::string& name, TimePoint now);
 
   bool knows(const Inode& directory, TimePoint now);
@@ -77,6 +78,7 @@ class Listings {
   struct Listing {
     AttrToken token;
     TimePoint expires{};
+    TimePoint absent_until{};
     std::size_t bytes = 0;
     std::unordered_map<std::string, Entry> names;
     std::vector<std::string> subdirectories;

@@ -65,7 +65,8 @@ Outcome<EntryReply> Filesystem::created(SessionSlot& slot, Made made) {
   if (!certain) inode->expire();
   if (made.empty_directory) {
     const std::vector<sftp::DirEntry> nothing;
-    shared_.listings.put(*inode, nothing, made.token, shared_.options.attr_lifetime);
+    const Duration lifetime = shared_.options.attr_lifetime;
+    shared_.listings.put(*inode, nothing, made.token, lifetime, lifetime);
   }
   co_return entry_reply(inode);
 }

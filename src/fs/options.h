@@ -38,6 +38,9 @@ struct Options {
   double kernel_entry_timeout_s = 1.0;
   double kernel_negative_timeout_s = 0.0;
 
+  // How long a listing tells that a name is not there: others make files, too, and whoever is told
+  // of one looks for it at once.
+  Duration absent_lifetime = std::chrono::seconds(1);
   // What complete listings may take, of all directories together.
   std::size_t listing_bytes_max = 16 << 20;
 

@@ -41,7 +41,7 @@ TEST_F(ListingsTest, WithoutAListingNothingIsKnown) {
 }
 
 TEST_F(ListingsTest, AListingKnowsWhatIsThereAndWhatIsNot) {
-  listings_.put(directory_, {entry("a", 77)}, token(), kLifetime);
+  listings_.put(directory_, {entry("a", 77)}, token(), kLifetime, kLifetime);
   EXPECT_EQ(presence("b"), Presence::kAbsent);
   const NameAnswer answer = listings_.find(directory_, "a", now_);
   EXPECT_EQ(answer.presence, Presence::kPresent);
@@ -52,15 +52,23 @@ TEST_F(ListingsTest, AListingKnowsWhatIsThereAndWhatIsNot) {
 TEST_F(ListingsTest, ItEndsWithItsLifetimeCountedFromTheQuestion) {
   const AttrToken asked = token();
   now_ += seconds(2);
-  listings_.put(directory_, {}, asked, kLifetime);
+  listings_.put(directory_, {}, asked, kLifetime, kLifetime);
   EXPECT_EQ(listings_.find(directory_, "a", now_).remaining, seconds(1));
   now_ += seconds(1);
   EXPECT_EQ(presence("a"), Presence::kUnknown);
   EXPECT_EQ(listings_.bytes(), 0U);
 }
 
+TEST_F(ListingsTest, ThatANameIsNotThereIsToldForAShorterTime) {
+  listings_.put(directory_, {entry("a")}, token(), kLifetime, seconds(1));
+  EXPECT_EQ(presence("b"), Presence::kAbsent);
+  now_ += seconds(1);
+  EXPECT_EQ(presence("b"), Presence::kUnknown);
+  EXPECT_EQ(presence("a"), Presence::kPresent);
+}
+
 TEST_F(ListingsTest, OurOwnChangesAreSeenAtOnce) {
-  listings_.put(directory_, {entry("a")}, token(), kLifetime);
+  listings_.put(directory_, {entry("a")}, token(), kLifetime, kLifetime);
   listings_.made(directory_, "new");
   listings_.removed(directory_, "a");
   EXPECT_EQ(presence("new"), Presence::kUnknown);
@@ -72,12 +80,12 @@ TEST_F(ListingsTest, OurOwnChangesAreSeenAtOnce) {
 TEST_F(ListingsTest, AListingAskedForBeforeAChangeIsNotKept) {
   const AttrToken asked = token();
   directory_.names_changed();
-  listings_.put(directory_, {entry("a")}, asked, kLifetime);
+  listings_.put(directory_, {entry("a")}, asked, kLifetime, kLifetime);
   EXPECT_EQ(presence("b"), Presence::kUnknown);
 }
 
 TEST_F(ListingsTest, ADroppedListingIsGone) {
-  listings_.put(directory_, {entry("a")}, token(), kLifetime);
+  listings_.put(directory_, {entry("a")}, token(), kLifetime, kLifetime);
   listings_.drop(directory_);
   EXPECT_EQ(presence("b"), Presence::kUnknown);
   EXPECT_EQ(listings_.bytes(), 0U);
@@ -87,10 +95,10 @@ TEST_F(ListingsTest, TheOneLongestNotUsedMakesRoom) {
   Listings small(2000);
   Inode third{4, S_IFDIR, ticks_};
   const std::vector<sftp::DirEntry> four{entry("a"), entry("b"), entry("c"), entry("d")};
-  small.put(directory_, four, token(), kLifetime);
-  small.put(other_, four, token(), kLifetime);
+  small.put(directory_, four, token(), kLifetime, kLifetime);
+  small.put(other_, four, token(), kLifetime, kLifetime);
   EXPECT_EQ(small.find(directory_, "a", now_).presence, Presence::kPresent);
-  small.put(third, four, token(), kLifetime);
+  small.put(third, four, token(), kLifetime, kLifetime);
   EXPECT_LE(small.bytes(), 2000U);
   EXPECT_EQ(small.find(directory_, "a", now_).presence, Presence::kPresent);
   EXPECT_EQ(small.find(other_, "a", now_).presence, Presence::kUnknown);
@@ -100,9 +108,9 @@ TEST_F(ListingsTest, OneThatIsTooLargeIsNotKept) {
   Listings small(2000);
   std::vector<sftp::DirEntry> many;
   for (int i = 0; i < 20; ++i) many.push_back(entry(std::to_string(i)));
-  small.put(directory_, many, token(), kLifetime);
+  small.put(directory_, many, token(), kLifetime, kLifetime);
   EXPECT_EQ(small.find(directory_, "x", now_).presence, Presence::kUnknown);
-  small.put(directory_, {}, token(), kLifetime);
+  small.put(directory_, {}, token(), kLifetime, kLifetime);
   for (int i = 0; i < 20; ++i) small.made(directory_, std::to_string(i));
   EXPECT_LE(small.bytes(), 1000U);
 }
