@@ -1,6 +1,6 @@
 // relay: the delaying relay as a programme, for benchmarks and for trying things out by hand.
 //   relay LISTEN_PORT TARGET_PORT [--rtt-ms N] [--mbit N]
-// Runs until SIGINT or SIGTERM, then prints what went through.
+// Runs until SIGINT or SIGTERM. Prints what went through: at the end, and whenever it gets SIGUSR1.
 #include <signal.h>
 
 #include <charconv>
@@ -26,24 +26,31 @@ int usage() {
   return 1;
 }
 
-int serve(std::uint16_t target_port, const sftpfs::test::RelayOptions& options) {
-  // Blocked before the relay's thread starts, which inherits the mask.
-  sigset_t ending;
-  ::sigemptyset(&ending);
-  ::sigaddset(&ending, SIGINT);
-  ::sigaddset(&ending, SIGTERM);
-  ::sigprocmask(SIG_BLOCK, &ending, nullptr);
-  const sftpfs::test::Relay relay(target_port, options);
-  std::printf("relaying 127.0.0.1:%u to 127.0.0.1:%u\n", relay.port(), target_port);
-  std::fflush(stdout);
-  int signal = 0;
-  ::sigwait(&ending, &signal);
-  const sftpfs::test::RelayStats stats = relay.stats();
+void print(const sftpfs::test::RelayStats& stats) {
   std::printf("connections=%llu bytes_to_server=%llu bytes_to_client=%llu peak_queued_bytes=%llu\n",
               static_cast<unsigned long long>(stats.connections),
               static_cast<unsigned long long>(stats.bytes_to_server),
               static_cast<unsigned long long>(stats.bytes_to_client),
               static_cast<unsigned long long>(stats.peak_queued_bytes));
+  std::fflush(stdout);
+}
+
+int serve(std::uint16_t target_port, const sftpfs::test::RelayOptions& options) {
+  // Blocked before the relay's thread starts, which inherits the mask.
+  sigset_t waited_for;
+  ::sigemptyset(&waited_for);
+  ::sigaddset(&waited_for, SIGINT);
+  ::sigaddset(&waited_for, SIGTERM);
+  ::sigaddset(&waited_for, SIGUSR1);
+  ::sigprocmask(SIG_BLOCK, &waited_for, nullptr);
+  const sftpfs::test::Relay relay(target_port, options);
+  std::printf("relaying 127.0.0.1:%u to 127.0.0.1:%u\n", relay.port(), target_port);
+  std::fflush(stdout);
+  int signal = SIGUSR1;
+  while (signal == SIGUSR1) {
+    ::sigwait(&waited_for, &signal);
+    print(relay.stats());
+  }
   return 0;
 }
 

@@ -15,6 +15,8 @@ PR_SET_CHILD_SUBREAPER = 36
 TICKS_PER_S = os.sysconf('SC_CLK_TCK')
 # OpenSSH 9.8 gave the serving process a name of its own.
 ALIASES = {'sshd-session': 'sshd', 'sshd-auth': 'sshd'}
+# What a connection costs besides the file system's own process; load generators do not count.
+CARRIERS = ('ssh', 'sshd', 'sftp-server', 'cat')
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -26,10 +28,10 @@ def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def start(command, log):
+def start(command, log, environment=None):
     """A child that gets SIGTERM when the benchmark dies; its output goes to the file `log`."""
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                            preexec_fn=die_with_parent)
+                            env=environment, preexec_fn=die_with_parent)
 
 
 def wait_until(condition, timeout_s, what):
@@ -85,6 +87,18 @@ def cpu_by_name():
     return sums
 
 
+def cpu_by_role(daemon_name):
+    """{role: processor seconds} of the file system's process and of what carries its bytes."""
+    sums = cpu_by_name()
+    roles = {name: sums.get(name, 0.0) for name in CARRIERS}
+    roles['daemon'] = sums.get(daemon_name, 0.0) if daemon_name not in CARRIERS else 0.0
+    return roles
+
+
+def cpu_between(before, after):
+    return {role: max(0.0, seconds - before.get(role, 0.0)) for role, seconds in after.items()}
+
+
 def end_orphans(names):
     """Ends and reaps adopted children of the given names (what an unmount has left)."""
     for pid, (name, _) in descendants(os.getpid()).items():
@@ -95,7 +109,12 @@ def end_orphans(names):
 
 
 def peak_rss_mib(pid):
-    for line in Path(f'/proc/{pid}/status').read_text(encoding='utf-8').splitlines():
+    """0 when the process has gone."""
+    try:
+        lines = Path(f'/proc/{pid}/status').read_text(encoding='utf-8').splitlines()
+    except OSError:
+        return 0.0
+    for line in lines:
         if line.startswith('VmHWM:'):
             return int(line.split()[1]) / 1024
     return 0.0

@@ -2,6 +2,7 @@
 import contextlib
 import getpass
 import os
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -91,9 +92,29 @@ def running_server(folder, sftp_server=None):
                 PRIVILEGE_SEPARATION.rmdir()
 
 
+class Link:
+    """How the server is reached: directly, or through a relay that delays and counts."""
+
+    def __init__(self, port, rtt_ms, process=None):
+        self.port = port
+        self.rtt_ms = rtt_ms
+        self.process = process
+
+    def wire_bytes(self):
+        """Bytes that have crossed the link so far, in both directions; None without a relay."""
+        if self.process is None:
+            return None
+        self.process.send_signal(signal.SIGUSR1)
+        counts = dict(word.split('=') for word in self.process.stdout.readline().split())
+        return int(counts['bytes_to_server']) + int(counts['bytes_to_client'])
+
+
 @contextlib.contextmanager
-def running_relay(relay, server, rtt_ms):
-    """A relay to the server with a round trip of `rtt_ms`; yields its port."""
+def running_link(relay, server, rtt_ms, counted):
+    """A link with this round trip; `counted` wants a relay even where there is no delay."""
+    if rtt_ms == 0 and not counted:
+        yield Link(server.port, 0)
+        return
     process = subprocess.Popen([relay, '0', str(server.port), '--rtt-ms', str(rtt_ms)],
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                                preexec_fn=processes.die_with_parent)
@@ -104,7 +125,7 @@ def running_relay(relay, server, rtt_ms):
             raise RuntimeError(f'{relay} does not say where it listens: {line!r}')
         port = int(words[1].rsplit(':', 1)[1])
         server.trust(port)
-        yield port
+        yield Link(port, rtt_ms, process)
     finally:
         processes.stop(process)
         process.stdout.close()

@@ -1,1 +1,0 @@
-"""The parts of bench/compare: a private server, mounts, processor time, jobs and the report."""
