@@ -32,15 +32,35 @@ std::string directory_of(const std::string& path) {
   return path.substr(0, slash);
 }
 
-// The looks below fail only if nobody waits any longer; then that is the answer.
-runtime::Task<Result<bool>> disk_is_full(SessionSlot& slot, std::string path,
-                                         runtime::Cancel* cancel) {
+// The questions below fail only if nobody waits any longer; then that is the answer.
+
+// What the server tells of a disk; nothing is known where it does not.
+class Disk {
+ public:
+  Disk() = default;
+  explicit Disk(const sftp::StatVfs& space) : space_(space) {}
+  bool full() const {
+    return space_ &&
+           (space_->blocks_available == 0 || (space_->files > 0 && space_->files_available == 0));
+  }
+  bool read_only() const { return space_ && (space_->flags & kReadOnly) != 0; }
+  // Certainly another one.
+  bool differs_from(const Disk& other) const {
+    return space_ && other.space_ && space_->filesystem_id != other.space_->filesystem_id;
+  }
+
+ private:
+  static constexpr std::uint64_t kReadOnly = 0x1;  // SSH2_FXE_STATVFS_ST_RDONLY
+  std::optional<sftp::StatVfs> space_;
+};
+
+runtime::Task<Result<Disk>> disk_of(SessionSlot& slot, std::string path, runtime::Cancel* cancel) {
   auto send = [path](sftp::Client& client) { return client.statvfs(path); };
   const Result<sftp::StatVfs> space = co_await ask<sftp::StatVfs>(slot, cancel, send);
-  const bool told = space || was_refused(space) || space.error().is(ErrorCode::kUnsupported);
+  if (space) co_return Disk(*space);
+  const bool told = was_refused(space) || space.error().is(ErrorCode::kUnsupported);
   if (!told) co_return fail(space.error());
-  co_return space &&
-      (space->blocks_available == 0 || (space->files > 0 && space->files_available == 0));
+  co_return Disk();
 }
 
 // What `path` names; no attributes: nothing, or nothing that may be seen.
@@ -57,19 +77,49 @@ bool is_directory(const std::optional<sftp::Attrs>& attrs) {
   return attrs && S_ISDIR(attrs->permissions);
 }
 
-runtime::Task<Result<int>> explain_rename(SessionSlot& slot, Situation situation,
-                                          runtime::Cancel* cancel) {
+// Whether another disk is mounted on the directory `path` of the disk `around`.
+runtime::Task<Result<bool>> is_mount_point(SessionSlot& slot, std::string path, Disk around,
+                                           runtime::Cancel* cancel) {
+  const Result<Disk> inside = co_await disk_of(slot, path, cancel);
+  if (!inside) co_return fail(inside.error());
+  co_return inside->differs_from(around);
+}
+
+// Two names on one disk that can be written.
+runtime::Task<Result<int>> explain_move(SessionSlot& slot, Situation situation, Disk disk,
+                                        runtime::Cancel* cancel) {
   const auto source = co_await look_at(slot, situation.other, cancel);
   if (!source) co_return fail(source.error());
   const auto target = co_await look_at(slot, situation.path, cancel);
   if (!target) co_return fail(target.error());
   if (!*source) co_return ENOENT;
-  if (is_directory(*source) && is_directory(*target)) co_return ENOTEMPTY;
-  if (is_directory(*target)) co_return EISDIR;
-  if (*target && is_directory(*source)) co_return ENOTDIR;
+  if (is_directory(*target) && !is_directory(*source)) co_return EISDIR;
+  if (*target && !is_directory(*target) && is_directory(*source)) co_return ENOTDIR;
+  if (is_directory(*source)) {
+    const Result<bool> busy = co_await is_mount_point(slot, situation.other, disk, cancel);
+    if (!busy) co_return fail(busy.error());
+    if (*busy) co_return EBUSY;
+  }
+  if (is_directory(*target)) {
+    const Result<bool> busy = co_await is_mount_point(slot, situation.path, disk, cancel);
+    if (!busy) co_return fail(busy.error());
+    co_return *busy ? EBUSY : ENOTEMPTY;
+  }
+  if (disk.full()) co_return ENOSPC;
   // Within one directory it cannot be another file system.
   if (directory_of(situation.path) != directory_of(situation.other)) co_return EXDEV;
   co_return EIO;
+}
+
+runtime::Task<Result<int>> explain_rename(SessionSlot& slot, Situation situation,
+                                          runtime::Cancel* cancel) {
+  const Result<Disk> from = co_await disk_of(slot, directory_of(situation.other), cancel);
+  if (!from) co_return fail(from.error());
+  const Result<Disk> to = co_await disk_of(slot, directory_of(situation.path), cancel);
+  if (!to) co_return fail(to.error());
+  if (from->differs_from(*to)) co_return EXDEV;
+  if (to->read_only()) co_return EROFS;
+  co_return co_await explain_move(slot, situation, *to, cancel);
 }
 
 runtime::Task<Result<int>> explain_create(SessionSlot& slot, Situation situation,
@@ -77,19 +127,53 @@ runtime::Task<Result<int>> explain_create(SessionSlot& slot, Situation situation
   const auto there = co_await look_at(slot, situation.path, cancel);
   if (!there) co_return fail(there.error());
   if (*there) co_return EEXIST;
-  const Result<bool> full = co_await disk_is_full(slot, directory_of(situation.path), cancel);
-  if (!full) co_return fail(full.error());
-  if (*full) co_return ENOSPC;
-  // A link across file systems of the server, or one it does not make.
-  if (!situation.other.empty()) co_return EXDEV;
-  co_return EIO;
+  const Result<Disk> disk = co_await disk_of(slot, directory_of(situation.path), cancel);
+  if (!disk) co_return fail(disk.error());
+  const bool is_link = !situation.other.empty();
+  if (is_link) {
+    const Result<Disk> from = co_await disk_of(slot, situation.other, cancel);
+    if (!from) co_return fail(from.error());
+    if (from->differs_from(*disk) && !disk->read_only()) co_return EXDEV;
+  }
+  if (disk->read_only()) co_return EROFS;
+  if (disk->full()) co_return ENOSPC;
+  // A link across file systems of the server that look like one, or one it does not make.
+  co_return is_link ? EXDEV : EIO;
 }
 
-runtime::Task<Result<int>> explain_write(SessionSlot& slot, Situation situation,
-                                         runtime::Cancel* cancel) {
-  const Result<bool> full = co_await disk_is_full(slot, situation.path, cancel);
-  if (!full) co_return fail(full.error());
-  co_return *full ? ENOSPC : EIO;
+runtime::Task<Result<int>> explain_remove_dir(SessionSlot& slot, Situation situation,
+                                              runtime::Cancel* cancel) {
+  const Result<Disk> around = co_await disk_of(slot, directory_of(situation.path), cancel);
+  if (!around) co_return fail(around.error());
+  if (around->read_only()) co_return EROFS;
+  const Result<bool> busy = co_await is_mount_point(slot, situation.path, *around, cancel);
+  if (!busy) co_return fail(busy.error());
+  co_return *busy ? EBUSY : ENOTEMPTY;
+}
+
+runtime::Task<Result<int>> explain_remove(SessionSlot& slot, Situation situation, int otherwise,
+                                          runtime::Cancel* cancel) {
+  const Result<Disk> disk = co_await disk_of(slot, directory_of(situation.path), cancel);
+  if (!disk) co_return fail(disk.error());
+  if (disk->read_only()) co_return EROFS;
+  const auto there = co_await look_at(slot, situation.path, cancel);
+  if (!there) co_return fail(there.error());
+  co_return is_directory(*there) ? EISDIR : otherwise;
+}
+
+// Of an object that stays where it is. A file without a name has no disk that could be asked for.
+runtime::Task<Result<int>> explain_change(SessionSlot& slot, Situation situation,
+                                          runtime::Cancel* cancel) {
+  if (situation.path.empty()) co_return EIO;
+  const auto there = co_await look_at(slot, situation.path, cancel);
+  if (!there) co_return fail(there.error());
+  // The target of a link may be on another disk than the link.
+  const bool is_link = *there && S_ISLNK((*there)->permissions);
+  const std::string path = is_link ? directory_of(situation.path) : situation.path;
+  const Result<Disk> disk = co_await disk_of(slot, path, cancel);
+  if (!disk) co_return fail(disk.error());
+  if (disk->read_only()) co_return EROFS;
+  co_return situation.attempt == Attempt::kWrite && disk->full() ? ENOSPC : EIO;
 }
 
 // What a bare FAILURE was.
@@ -98,7 +182,11 @@ runtime::Task<Result<int>> explain_failure(SessionSlot& slot, Situation situatio
   switch (situation.attempt) {
     case Attempt::kRename: co_return co_await explain_rename(slot, situation, cancel);
     case Attempt::kCreate: co_return co_await explain_create(slot, situation, cancel);
-    case Attempt::kWrite: co_return co_await explain_write(slot, situation, cancel);
+    case Attempt::kRemove: co_return co_await explain_remove(slot, situation, otherwise, cancel);
+    case Attempt::kRemoveDir: co_return co_await explain_remove_dir(slot, situation, cancel);
+    case Attempt::kOpenToWrite:
+    case Attempt::kChange:
+    case Attempt::kWrite: co_return co_await explain_change(slot, situation, cancel);
     default: co_return otherwise;
   }
 }

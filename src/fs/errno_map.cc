@@ -8,6 +8,23 @@
 namespace sftpfs::fs {
 namespace {
 
+// Later drafts of the protocol have words for more; some servers use them in version 3, too.
+int from_later_status(std::uint32_t status) {
+  switch (status) {
+    case sftp::kFxWriteProtect: return EROFS;
+    case sftp::kFxFileAlreadyExists: return EEXIST;
+    case sftp::kFxNoSpace: return ENOSPC;
+    case sftp::kFxQuotaExceeded: return EDQUOT;
+    case sftp::kFxDirNotEmpty: return ENOTEMPTY;
+    case sftp::kFxNotADirectory: return ENOTDIR;
+    case sftp::kFxInvalidFilename: return EINVAL;
+    case sftp::kFxLinkLoop: return ELOOP;
+    case sftp::kFxCannotDelete: return EPERM;
+    case sftp::kFxFileIsADirectory: return EISDIR;
+    default: return 0;
+  }
+}
+
 // OpenSSH's sftp-server maps ENOENT, ENOTDIR, EBADF and ELOOP to NO_SUCH_FILE, EPERM, EACCES and
 // EFAULT to PERMISSION_DENIED, ENAMETOOLONG and EINVAL to BAD_MESSAGE, ENOSYS to OP_UNSUPPORTED
 // and all the rest to FAILURE (sftp-server.c, errno_to_portable).
@@ -22,6 +39,7 @@ int from_status(std::uint32_t status, Attempt attempt) {
     case sftp::kFxEof: return attempt == Attempt::kRead ? EIO : ENOENT;
     default: break;
   }
+  if (const int exact = from_later_status(status); exact != 0) return exact;
   switch (attempt) {
     case Attempt::kRemoveDir: return ENOTEMPTY;
     case Attempt::kCreate: return EEXIST;

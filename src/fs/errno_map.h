@@ -10,8 +10,9 @@
 namespace sftpfs::fs {
 
 enum class Attempt {
-  kLookup,     // stat and friends on a path
-  kOpen,       // opening an existing file or a directory
+  kLookup,  // stat and friends on a path
+  kOpen,    // opening an existing file or a directory
+  kOpenToWrite,
   kCreate,     // making a file, directory, link
   kRead,       // reading by handle
   kWrite,      // writing by handle

@@ -199,6 +199,12 @@ class Filesystem {
   Outcome<bool> linked_before(SessionSlot& slot, OperationContext& op, std::string existing,
                               std::string path);
   Outcome<bool> moved_before(SessionSlot& slot, std::string from, std::string to);
+  Completion move_name(SessionSlot& slot, std::string from, std::string to);
+  Completion replace_name(SessionSlot& slot, InodeRef new_parent, std::string from, std::string to,
+                          Error refusal);
+  Completion replace_directory(SessionSlot& slot, std::string from, std::string to,
+                               std::uint32_t mode);
+  Completion replace_file(SessionSlot& slot, std::string from, std::string to, std::string aside);
   // Before an open file loses its name: without a connection it could not be opened again.
   Completion keep_open(OperationContext& op, InodeRef inode);
   Outcome<std::string> readlink_on(SessionSlot& slot, OperationContext& op, InodeRef inode);

@@ -158,7 +158,8 @@ Outcome<OpenReply> Filesystem::open_on(std::shared_ptr<FileIo> io, OperationCont
       const bool gone = handle.error().is_sftp(sftp::kFxNoSuchFile);
       if (gone) shared_.doubt_names(*inode);
       if (gone) co_return fail(Error::system(ESTALE));
-      const Situation situation(Attempt::kOpen, *path);
+      const bool to_write = truncate || (flags & O_ACCMODE) != O_RDONLY;
+      const Situation situation(to_write ? Attempt::kOpenToWrite : Attempt::kOpen, *path);
       const Error error = co_await explain(io->slot(), handle.error(), situation, op.cancel.get());
       co_return fail(error);
     }

@@ -366,7 +366,11 @@ Completion Filesystem::rename_on(SessionSlot& slot, OperationContext& op, InodeR
     const bool posix = replace && (*client)->extensions().posix_rename;
     sftp::Call<void> call =
         posix ? (*client)->posix_rename(*from, *to) : (*client)->rename(*from, *to);
-    const Status renamed = co_await call;
+    Status renamed = co_await call;
+    if (replace && !posix && was_refused(renamed)) {
+      Status forced = co_await replace_name(slot, new_parent, *from, *to, renamed.error());
+      renamed = std::move(forced);
+    }
     name_in_doubt(*parent, name);
     name_in_doubt(*new_parent, new_name);
     bool done = renamed.has_value();

@@ -24,6 +24,17 @@ enum StatusCode : std::uint32_t {
   kFxNoConnection = 6,
   kFxConnectionLost = 7,
   kFxOpUnsupported = 8,
+  // Of later drafts.
+  kFxFileAlreadyExists = 11,
+  kFxWriteProtect = 12,
+  kFxNoSpace = 14,
+  kFxQuotaExceeded = 15,
+  kFxDirNotEmpty = 18,
+  kFxNotADirectory = 19,
+  kFxInvalidFilename = 20,
+  kFxLinkLoop = 21,
+  kFxCannotDelete = 22,
+  kFxFileIsADirectory = 24,
 };
 
 // SSH_FILEXFER_ATTR_*: which members of Attrs are present.

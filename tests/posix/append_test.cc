@@ -7,7 +7,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Append, every_mount());
+POSIX_SUITE(Append, every_server());
 
 POSIX_CASE(Append, GoesToTheEnd) {
   scene.make_file("file", "start:");

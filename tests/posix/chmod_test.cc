@@ -8,7 +8,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Chmod, every_mount());
+POSIX_SUITE(Chmod, every_server());
 POSIX_SUITE(ChmodPermission, shared_mounts());
 
 POSIX_CASE(Chmod, EveryBit) {

@@ -9,7 +9,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(CopyRange, every_mount());
+POSIX_SUITE(CopyRange, every_server());
 
 // Copies until `size` bytes or the end; the kernel may take them in pieces.
 long copy_all(int from, off_t from_offset, int to, off_t to_offset, std::size_t size) {

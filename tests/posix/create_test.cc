@@ -8,7 +8,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Create, every_mount());
+POSIX_SUITE(Create, every_server());
 POSIX_SUITE(CreatePermission, shared_mounts());
 
 POSIX_CASE(Create, MakesAnEmptyFile) {

@@ -8,7 +8,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Fsync, every_mount());
+POSIX_SUITE(Fsync, every_server());
 
 POSIX_CASE(Fsync, StoresWhatWasWritten) {
   const std::string text = numbered_text(300'000);

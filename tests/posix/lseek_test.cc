@@ -8,7 +8,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Lseek, every_mount());
+POSIX_SUITE(Lseek, every_server());
 
 POSIX_CASE(Lseek, FromEveryOrigin) {
   scene.make_file("file", "0123456789");

@@ -8,8 +8,8 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Mkdir, every_mount());
-POSIX_SUITE(Rmdir, every_mount());
+POSIX_SUITE(Mkdir, every_server());
+POSIX_SUITE(Rmdir, every_server());
 POSIX_SUITE(MkdirPermission, shared_mounts());
 
 long make(const Scene& scene, const char* name, mode_t mode = 0755) {

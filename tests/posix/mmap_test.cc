@@ -12,7 +12,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Mmap, every_mount());
+POSIX_SUITE(Mmap, every_server());
 
 // A mapping that ends with its scope; data() is null when mmap failed.
 class Mapping {

@@ -8,7 +8,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Names, every_mount());
+POSIX_SUITE(Names, every_server());
 
 POSIX_CASE(Names, OfEveryLength) {
   for (const std::size_t length : {1U, 100U, 254U, 255U, 256U, 1000U}) {

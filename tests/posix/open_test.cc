@@ -7,7 +7,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Open, every_mount());
+POSIX_SUITE(Open, every_server());
 POSIX_SUITE(OpenPermission, shared_mounts());
 
 POSIX_CASE(Open, MissingNameIsEnoent) {

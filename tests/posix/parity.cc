@@ -31,8 +31,19 @@ MountOptions options_for(const MountConfig& config) {
   return options;
 }
 
+ServerOptions server_for(const MountConfig& config) {
+  ServerOptions options;
+  if (config.bare) {
+    options.sftp_subsystem =
+        "/usr/lib/openssh/sftp-server -P posix-rename,statvfs,fstatvfs,hardlink,fsync,lsetstat,"
+        "limits,expand-path,copy-data,home-directory,users-groups-by-id";
+  }
+  return options;
+}
+
 struct Stage {
-  explicit Stage(const MountConfig& config) : mount(server, options_for(config)) {}
+  explicit Stage(const MountConfig& config)
+      : server(server_for(config)), mount(server, options_for(config)) {}
   TempDir local;
   TestServer server;
   TestMount mount;
@@ -113,6 +124,12 @@ std::vector<MountConfig> every_mount() {
   std::vector<MountConfig> configs = all_configs();
   configs.push_back({"libssh2", 2, 4, false});
   configs.push_back({"ssh", 1, 1, false});
+  return configs;
+}
+
+std::vector<MountConfig> every_server() {
+  std::vector<MountConfig> configs = every_mount();
+  configs.push_back({"libssh2", 2, 4, true, true});
   return configs;
 }
 

@@ -22,6 +22,8 @@ namespace sftpfs::test {
 
 // For cases that every mount must pass: all_configs() and a private mount of each transport.
 std::vector<MountConfig> every_mount();
+// For cases that need no extension of the protocol: those, and one of a server that has none.
+std::vector<MountConfig> every_server();
 // For cases about permissions: mounts where the kernel checks them for every user.
 inline std::vector<MountConfig> shared_mounts() { return all_configs(); }
 

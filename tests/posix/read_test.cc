@@ -14,7 +14,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Read, every_mount());
+POSIX_SUITE(Read, every_server());
 
 POSIX_CASE(Read, EndsAtTheEnd) {
   scene.make_file("file", "0123456789");

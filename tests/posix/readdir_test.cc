@@ -11,7 +11,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Readdir, every_mount());
+POSIX_SUITE(Readdir, every_server());
 
 using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
 

@@ -10,7 +10,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Rename, every_mount());
+POSIX_SUITE(Rename, every_server());
 POSIX_SUITE(RenamePermission, shared_mounts());
 
 long rename_to(const Scene& scene, const char* from, const char* to, unsigned flags = 0) {

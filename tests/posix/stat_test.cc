@@ -9,7 +9,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Stat, every_mount());
+POSIX_SUITE(Stat, every_server());
 POSIX_SUITE(StatPermission, shared_mounts());
 
 struct stat attributes_of(const Scene& scene, const char* name) {

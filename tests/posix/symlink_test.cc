@@ -8,7 +8,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Symlink, every_mount());
+POSIX_SUITE(Symlink, every_server());
 
 void record_target(Scene& scene, const char* name, std::size_t size = 8192) {
   std::string target(size, '\0');

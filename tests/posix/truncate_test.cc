@@ -8,7 +8,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Truncate, every_mount());
+POSIX_SUITE(Truncate, every_server());
 POSIX_SUITE(TruncatePermission, shared_mounts());
 
 POSIX_CASE(Truncate, ByName) {

@@ -8,7 +8,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Unlink, every_mount());
+POSIX_SUITE(Unlink, every_server());
 POSIX_SUITE(UnlinkPermission, shared_mounts());
 
 long unlink_name(const Scene& scene, const char* name) {

@@ -14,7 +14,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(Write, every_mount());
+POSIX_SUITE(Write, every_server());
 
 POSIX_CASE(Write, IsOnTheServerAfterClose) {
   {

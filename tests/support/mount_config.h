@@ -16,11 +16,13 @@ struct MountConfig {
   // Mounted with default_permissions and allow_other: the kernel checks modes, for every user.
   // Without them only the user who mounts may enter and the server checks.
   bool shared = true;
+  // The server speaks version 3 of the protocol without a single extension.
+  bool bare = false;
 
   // "libssh2_1x4", "ssh_2x4_private"
   std::string name() const {
     return transport + "_" + std::to_string(workers) + "x" + std::to_string(max_conns) +
-           (shared ? "" : "_private");
+           (shared ? "" : "_private") + (bare ? "_bare" : "");
   }
 };
 

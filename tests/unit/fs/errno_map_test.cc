@@ -10,10 +10,11 @@
 namespace sftpfs::fs {
 namespace {
 
-constexpr Attempt kAttempts[] = {Attempt::kLookup,   Attempt::kOpen,      Attempt::kCreate,
-                                 Attempt::kRead,     Attempt::kWrite,     Attempt::kChange,
-                                 Attempt::kRemove,   Attempt::kRemoveDir, Attempt::kRename,
-                                 Attempt::kReadLink, Attempt::kStatFs,    Attempt::kCopy};
+constexpr Attempt kAttempts[] = {Attempt::kLookup, Attempt::kOpen,     Attempt::kOpenToWrite,
+                                 Attempt::kCreate, Attempt::kRead,     Attempt::kWrite,
+                                 Attempt::kChange, Attempt::kRemove,   Attempt::kRemoveDir,
+                                 Attempt::kRename, Attempt::kReadLink, Attempt::kStatFs,
+                                 Attempt::kCopy};
 
 int of_status(std::uint32_t status, Attempt attempt) {
   return to_errno(Error::sftp(status), attempt);
@@ -56,6 +57,19 @@ TEST(ErrnoMap, EveryStatusOfAServerIsAnError) {
   EXPECT_EQ(of_status(sftp::kFxOpUnsupported, Attempt::kChange), EOPNOTSUPP);
   EXPECT_EQ(of_status(sftp::kFxBadMessage, Attempt::kCreate), EINVAL);
   EXPECT_EQ(of_status(sftp::kFxConnectionLost, Attempt::kRead), EIO);
+}
+
+TEST(ErrnoMap, WordsOfLaterDraftsAreUnderstood) {
+  for (const Attempt attempt : kAttempts) {
+    EXPECT_EQ(of_status(sftp::kFxWriteProtect, attempt), EROFS);
+    EXPECT_EQ(of_status(sftp::kFxNoSpace, attempt), ENOSPC);
+    EXPECT_EQ(of_status(sftp::kFxQuotaExceeded, attempt), EDQUOT);
+    EXPECT_EQ(of_status(sftp::kFxDirNotEmpty, attempt), ENOTEMPTY);
+    EXPECT_EQ(of_status(sftp::kFxFileAlreadyExists, attempt), EEXIST);
+    EXPECT_EQ(of_status(sftp::kFxFileIsADirectory, attempt), EISDIR);
+    EXPECT_EQ(of_status(sftp::kFxNotADirectory, attempt), ENOTDIR);
+    EXPECT_EQ(of_status(sftp::kFxLinkLoop, attempt), ELOOP);
+  }
 }
 
 TEST(ErrnoMap, EndedWaitsAreNamed) {
