@@ -124,6 +124,11 @@ AskpassPolicy AskpassPolicy::from_environment() {
   return policy;
 }
 
+AskpassPolicy AskpassPolicy::or_systemd(std::string agent_program) const {
+  if (use != AskpassUse::kNever || ::access(agent_program.c_str(), X_OK) != 0) return *this;
+  return AskpassPolicy{AskpassUse::kWithoutTerminal, std::move(agent_program), false};
+}
+
 Result<ssh::Secret> run_askpass(const std::string& program, const std::string& prompt,
                                 AskpassKind kind, int cancel_fd) {
   std::array<int, 2> ends{};

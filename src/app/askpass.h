@@ -18,8 +18,11 @@ enum class AskpassUse { kNever, kWithoutTerminal, kAlways };
 struct AskpassPolicy {
   AskpassUse use = AskpassUse::kNever;
   std::string program = "/usr/bin/ssh-askpass";
+  bool confirms = true;  // knows SSH_ASKPASS_PROMPT, and says yes by its exit code alone
 
   static AskpassPolicy from_environment();
+  // systemd's password agents, where nothing else would be asked.
+  AskpassPolicy or_systemd(std::string agent_program = "/usr/bin/systemd-ask-password") const;
 };
 
 enum class AskpassKind { kSecret, kConfirm };

@@ -80,6 +80,11 @@ Status take_operands(const std::vector<std::string>& operands, Config& config) {
   Result<Source> source =
       config.remount ? Source{operands[0], {}, {}, {}} : parse_source(operands[0]);
   if (!source) return fail(source.error());
+  const bool host_needed = !config.vsock && !config.passive && !config.remount;
+  if (host_needed && source->host.empty()) {
+    return wrong(fmt::format("source '{}': empty host name (expected [user@]host:[directory])",
+                             printable(operands[0])));
+  }
   if (operands.size() < 2) return wrong("missing mount point (see sftpfs -h)");
   if (operands.size() > 2) {
     return wrong(fmt::format("'{}': more than a source and a mount point (see sftpfs -h)",

@@ -20,14 +20,22 @@ Status check_transport(const Config& config) {
     return wrong(fmt::format("option '{}' needs transport=ssh",
                              config.ssh_only.empty() ? "ssh_command" : config.ssh_only.front()));
   }
-  // ssh(1) reads passwords from a terminal or from SSH_ASKPASS, never from elsewhere.
-  const bool given = config.password_stdin || !config.password_file.empty();
-  if (given && config.transport == Transport::kSsh) {
-    return wrong(fmt::format("{} needs transport=libssh2; ssh(1) asks through SSH_ASKPASS instead",
-                             config.password_stdin ? "password_stdin" : "password_file"));
-  }
   if (config.password_stdin && !config.password_file.empty()) {
     return wrong("password_stdin and password_file exclude each other");
+  }
+  return {};
+}
+
+// SFTP without SSH: one way of it, and nothing that only SSH has.
+Status check_bare(const Config& config) {
+  const int ways = (config.directport ? 1 : 0) + (config.vsock ? 1 : 0) + (config.passive ? 1 : 0);
+  if (ways == 0) return {};
+  if (ways > 1) return wrong("directport, vsock and passive exclude each other");
+  if (!config.ssh_command.empty()) return wrong("ssh_command makes no sense without SSH");
+  if (!config.passive) return {};
+  if (config.password_stdin) return wrong("passive and password_stdin both want standard input");
+  if (config.lazy_connect || config.background_retry || config.retry_min) {
+    return wrong("passive: standard input is there once, so there is nothing to try again");
   }
   return {};
 }
@@ -51,8 +59,9 @@ Status validate(const Config& config) {
                              config.workers, config.workers));
   }
   if (config.soft && config.timeo_s <= 0) return wrong("soft needs a timeo greater than 0");
-  const Status caches = check_caches(config);
-  if (!caches) return caches;
+  Status checked = check_caches(config);
+  if (checked) checked = check_bare(config);
+  if (!checked) return checked;
   return check_transport(config);
 }
 

@@ -32,6 +32,11 @@ struct SshOption {
   friend bool operator==(const SshOption&, const SshOption&) = default;
 };
 
+struct VsockAddress {
+  std::uint32_t cid = 0;
+  std::uint32_t port = 0;
+};
+
 // What the kernel does with a mount. A server's file modes are not to be trusted with set-uid
 // bits or devices, so those are off until asked for.
 struct MountFlags {
@@ -60,11 +65,11 @@ struct Config {
   bool check = false;   // connect and look at the directory, mount nothing
   bool sloppy = false;  // unknown options are warnings
   bool verbose = false;
-  bool remount = false;   // change the flags of an existing mount
-  bool nonempty = false;  // mount over a mount of the same source
-  LogLevel log_level = LogLevel::kInfo;
-  std::string run_as_user;  // setuid=
-  bool sandbox = true;      // give up rights that serving does not need
+  bool remount = false;               // change the flags of an existing mount
+  bool nonempty = false;              // mount over a mount of the same source
+  std::optional<LogLevel> log_level;  // unset: what LogLevel of ssh_config says, or info
+  std::string run_as_user;            // setuid=
+  bool sandbox = true;                // give up rights that serving does not need
 
   // Who may do what.
   bool allow_other = false;
@@ -89,6 +94,11 @@ struct Config {
   std::string sftp_server;                  // a subsystem, or a path to execute; empty: sftp
   bool password_stdin = false;
   std::string password_file;  // its first line is the password
+  bool systemd_ask_password = false;
+  // SFTP without SSH.
+  std::optional<std::uint16_t> directport;
+  std::optional<VsockAddress> vsock;
+  bool passive = false;       // over standard input and output
   bool plain_crypto = false;  // OpenSSL's own AES-CTR, without key stream made ahead
 
   // ssh_config. Unset ones are left to ~/.ssh/config; the rest of what was given is ssh_options.

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "app/askpass_helper.h"
 #include "app/command_line.h"
 #include "app/credentials.h"
 #include "app/daemon.h"
@@ -16,6 +17,7 @@
 #include "app/mountpoint.h"
 #include "app/process_setup.h"
 #include "app/service.h"
+#include "app/terminal.h"
 #include "app/terminal_prompter.h"
 #include "app/translate.h"
 #include "base/log.h"
@@ -84,22 +86,31 @@ Status connect_patiently(const Config& config, Service& service, TerminalPrompte
   }
 }
 
+// The password that is there before the server asks for one; empty: none is.
+Result<ssh::Secret> given_password(const Config& config, const ssh::Options& options,
+                                   TerminalPrompter& prompter) {
+  const Result<UniqueFd> source = open_password(config);
+  if (!source) return fail(source.error());
+  if (*source) return read_password_line(source->get());
+  // ssh(1) itself asks at the terminal; systemd's agents it does not know.
+  const bool ask_now = config.systemd_ask_password && config.transport == Transport::kSsh &&
+                       !Terminal::open() && prompter.available();
+  if (!ask_now) return ssh::Secret();
+  return prompter.ask_secret(fmt::format("Password of {}: ", options.host));
+}
+
 // In the daemon's process (or ours, in the foreground): everything between fork and exit.
 Outcome serve_mount(const Config& config, const Mountpoint& mountpoint,
                     const ssh::Options& ssh_options, const fs::Options& fs_options,
                     TerminalPrompter& prompter, Readiness& readiness) {
   // Read by the process that keeps it: locked memory is not inherited through a fork.
-  Result<UniqueFd> source = open_password(config);
-  if (!source) return Outcome{ExitCode::kUsage, source.error().describe()};
-  if (*source) {
-    Result<ssh::Secret> password = read_password_line(source->get());
-    if (!password) return Outcome{ExitCode::kUsage, password.error().describe()};
-    prompter.set_password(std::move(*password));
-  }
+  Result<ssh::Secret> password = given_password(config, ssh_options, prompter);
+  if (!password) return Outcome{ExitCode::kUsage, password.error().describe()};
   const Status library = ssh::libssh2_start();
   if (!library) return Outcome{ExitCode::kSystem, library.error().describe()};
   std::unique_ptr<ssh::CtrAcceleration> acceleration = accelerate(config);
   Service service(config, fs_options, ssh_options);
+  if (!password->empty()) service.set_password(std::move(*password));
   if (!config.lazy_connect) {
     tell(config, "connecting to " + ssh_options.host);
     const Status connected = connect_patiently(config, service, prompter, readiness);
@@ -126,12 +137,7 @@ Result<ssh::Settled> settle_ssh(Config& config) {
   if (!options) return fail(options.error());
   Result<ssh::Settled> settled = ssh::settle(std::move(*options), nullptr);
   if (!settled) return settled;
-  // A password that is there already has no way to ssh(1).
-  ssh::Transport& transport = settled->options.transport;
-  const bool given = config.password_stdin || !config.password_file.empty();
-  if (given && transport == ssh::Transport::kAuto) {
-    transport = ssh::Transport::kLibssh2;
-  }
+  settled->options.askpass_program = own_program();
   if (Status taken = take_settled(settled->options, config); !taken) return fail(taken.error());
   return settled;
 }
@@ -158,7 +164,9 @@ int mount_now(Config config) {
   if (!mountpoint) return complain(mountpoint.error(), exit_code_for(mountpoint.error()));
   if (config.fake && !config.check) return static_cast<int>(ExitCode::kOk);
 
-  TerminalPrompter prompter;
+  AskpassPolicy askpass = AskpassPolicy::from_environment();
+  if (config.systemd_ask_password) askpass = askpass.or_systemd();
+  TerminalPrompter prompter(std::move(askpass));
   const bool foreground = config.foreground || config.check;
   LogSink sink = foreground ? LogSink::kStderr : LogSink::kSyslog;
   if (log_is_journal()) {
@@ -166,7 +174,7 @@ int mount_now(Config config) {
     log_add_field("SFTPFS_MOUNT", config.mountpoint);
     log_add_field("SFTPFS_SOURCE", config.source.text);
   }
-  LogLevel level = config.debug ? LogLevel::kDebug : config.log_level;
+  LogLevel level = config.debug ? LogLevel::kDebug : config.log_level.value_or(LogLevel::kInfo);
   // Who only checks wants to hear of what is wrong.
   if (config.check && !config.verbose && !config.debug) level = LogLevel::kWarning;
   log_open(sink, level, kIdent);
@@ -185,6 +193,7 @@ int mount_now(Config config) {
 int mount_run(int argc, char** argv) {
   const Status standard = occupy_standard_fds();
   if (!standard) return complain(standard.error(), ExitCode::kSystem);
+  if (called_as_askpass()) return askpass_run(argc, argv);
   const std::span<const char* const> arguments(argv, static_cast<std::size_t>(argc));
   Result<CommandLine> line = parse_command_line(arguments);
   if (!line) return complain(line.error(), ExitCode::kUsage);

@@ -164,6 +164,20 @@ Status set_umount_timeout(const OptionUse& use) {
   return {};
 }
 
+Status set_vsock(const OptionUse& use) {
+  constexpr std::uint64_t kMax = 0xffffffff;
+  const std::size_t colon = use.value.find(':');
+  const bool whole = colon != std::string_view::npos;
+  const Result<std::uint64_t> cid = parse_number(use.value.substr(0, colon));
+  const Result<std::uint64_t> port = parse_number(whole ? use.value.substr(colon + 1) : "");
+  if (!cid || !port || *cid > kMax || *port > kMax) {
+    return wrong(fmt::format("'{}' is not CID:PORT", use.value));
+  }
+  use.into.config.vsock =
+      VsockAddress{static_cast<std::uint32_t>(*cid), static_cast<std::uint32_t>(*port)};
+  return {};
+}
+
 Status set_workaround(const OptionUse& use) {
   static constexpr std::array<std::string_view, 13> kHarmless = {
       "none",  "norename", "norenamexdev", "truncate",     "notruncate", "buflimit", "nobuflimit",

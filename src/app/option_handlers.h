@@ -68,6 +68,7 @@ Status set_ssh_command(const OptionUse& use);
 Status set_transport(const OptionUse& use);
 Status set_crypto(const OptionUse& use);
 Status set_umount_timeout(const OptionUse& use);
+Status set_vsock(const OptionUse& use);
 Status set_workaround(const OptionUse& use);
 Status set_ssh_protocol(const OptionUse& use);
 

@@ -11,6 +11,7 @@ using enum Support;
 
 constexpr std::uint64_t kConnectionsMax = 16;
 constexpr std::uint64_t kRetryMinutesMax = 1'000'000;
+constexpr std::uint64_t kPortMax = 65535;
 constexpr std::uint64_t kCacheSizeMax = std::uint64_t{1} << 44;
 constexpr std::uint64_t kBytesInFlightMin = 128 << 10;
 constexpr std::uint64_t kBytesInFlightMax = std::uint64_t{4} << 30;
@@ -51,10 +52,11 @@ constexpr OptionRow kRows[] = {
     {"ssh_protocol", "2", kConnection, kFull, set_ssh_protocol, "version 2 only"},
     {"password_stdin", "", kConnection, kFull, assign<&Config::password_stdin, true>, "read the password from standard input"},
     {"password_file", "FILE", kConnection, kFull, store_text<&Config::password_file>, "its first line is the password; only its owner may read it"},
-    {"directport", "PORT", kConnection, kRefused, nullptr, "SFTP without SSH is not available; use transport=ssh with ssh_command="},
-    {"vsock", "CID:PORT", kConnection, kRefused, nullptr, "not available; use ssh_command= with socat"},
-    {"passive", "", kConnection, kRefused, nullptr, "SFTP over standard input is not available; use ssh_command="},
-    {"slave", "", kConnection, kRefused, nullptr, "SFTP over standard input is not available; use ssh_command="},
+    {"systemd_ask_password", "", kConnection, kFull, assign<&Config::systemd_ask_password, true>, "where there is no terminal, ask through systemd's password agents"},
+    {"directport", "PORT", kConnection, kFull, store_within<&Config::directport, parse_number, 1, kPortMax>, "speak SFTP to this TCP port, without SSH: nothing is encrypted"},
+    {"vsock", "CID:PORT", kConnection, kFull, set_vsock, "speak SFTP to a virtual machine's socket, without SSH"},
+    {"passive", "", kConnection, kFull, assign<&Config::passive, true>, "speak SFTP over standard input and output, without SSH; implies soft"},
+    {"slave", "", kConnection, kFull, assign<&Config::passive, true>, "the same"},
     {"password", "[TEXT]", kConnection, kRefused, nullptr, "ps and /proc/mounts would show it; use a key, an agent, password_file or password_stdin"},
 
     {"allow_other", "", kAccess, kFull, assign<&Config::allow_other, true>, "let other users in; add default_permissions to check modes"},

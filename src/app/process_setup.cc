@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <optional>
 #include <vector>
@@ -124,6 +125,15 @@ Status harden_process() {
   if (::setrlimit(RLIMIT_CORE, &none) != 0) return fail(Error::system(errno, "RLIMIT_CORE"));
   if (::prctl(PR_SET_DUMPABLE, 0) != 0) return fail(Error::system(errno, "PR_SET_DUMPABLE"));
   return {};
+}
+
+std::string own_program() {
+  constexpr std::string_view kDeleted = " (deleted)";
+  std::string path(PATH_MAX, '\0');
+  const ssize_t size = ::readlink("/proc/self/exe", path.data(), path.size());
+  path.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+  if (path.ends_with(kDeleted)) path.resize(path.size() - kDeleted.size());
+  return path;
 }
 
 void prepare_control_directory(const std::string& run_as) {

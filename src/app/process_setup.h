@@ -32,4 +32,8 @@ Status drop_rights();
 // we are already.
 Status become_user(const std::string& name);
 
+// The path of this programme; empty where it cannot be told. An upgrade may have put another in its
+// place meanwhile, which does as well.
+std::string own_program();
+
 }  // namespace sftpfs::app

@@ -39,6 +39,8 @@ class Service {
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
+  // What the server's question for a password is answered with, before anybody is asked.
+  void set_password(ssh::Secret password) { login_->keep_password(std::move(password)); }
   // Reaches the server and, with libssh2, logs in. Blocks; signals have their ordinary effect.
   Status connect(ssh::Prompter& prompter);
   // Waits between two attempts; signals have their ordinary effect.

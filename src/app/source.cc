@@ -66,7 +66,7 @@ Result<Source> parse_source(std::string_view text) {
     source.host = split->login.substr(at + 1);
     if (source.user.empty()) return wrong(text, "empty user name");
   }
-  if (source.host.empty()) return wrong(text, "empty host name");
+  if (source.host.empty()) return source;
   // ssh(1) would take such a word for an option and run commands with it.
   if (source.host.front() == '-') return wrong(text, "a host name must not start with '-'");
   if (!source.user.empty() && source.user.front() == '-') {

@@ -22,6 +22,7 @@ struct Source {
 };
 
 // Host and user may not start with '-' nor hold control characters: both end up in an argv.
+// An empty host is for the caller to judge: SFTP without SSH needs none.
 Result<Source> parse_source(std::string_view text);
 
 }  // namespace sftpfs::app

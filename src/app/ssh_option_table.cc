@@ -104,7 +104,7 @@ constexpr OptionRow kRows[] = {
     {"LocalCommand", "COMMAND", kSsh, kSshHint, add_ssh_option, "run after connecting"},
     {"PermitLocalCommand", "yes|no", kSsh, kSshHint, add_ssh_option, "allow that"},
     {"IgnoreUnknown", "LIST", kSsh, kFull, add_ssh_option, "words to skip in ssh_config"},
-    {"LogLevel", "LEVEL", kSsh, kSshHint, add_ssh_option, "how much ssh says; see log_level"},
+    {"LogLevel", "LEVEL", kSsh, kFull, add_ssh_option, "how much is said, here too unless log_level= is given"},
     {"LogVerbose", "LIST", kSsh, kSshHint, add_ssh_option, "what ssh says"},
     {"SyslogFacility", "NAME", kSsh, kSshHint, add_ssh_option, "where ssh says it"},
     {"ObscureKeystrokeTiming", "[SPEC]", kSsh, kNoEffect, nullptr, "nothing is typed here"},

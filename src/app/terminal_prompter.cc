@@ -38,16 +38,9 @@ TerminalPrompter::Channel TerminalPrompter::channel() const {
   return askpass_.use == AskpassUse::kNever ? Channel::kNone : Channel::kAskpass;
 }
 
-bool TerminalPrompter::available() const {
-  return password_.has_value() || channel() != Channel::kNone;
-}
+bool TerminalPrompter::available() const { return channel() != Channel::kNone; }
 
 Result<ssh::Secret> TerminalPrompter::ask_secret(const std::string& prompt) {
-  if (password_) {
-    ssh::Secret password = std::move(*password_);
-    password_.reset();
-    return password;
-  }
   switch (channel()) {
     case Channel::kAskpass:
       return run_askpass(askpass_.program, prompt, AskpassKind::kSecret, cancelled_.get());
@@ -69,8 +62,8 @@ Result<bool> TerminalPrompter::confirm(const std::string& prompt) {
   if (where == Channel::kAskpass) {
     const Result<ssh::Secret> answer =
         run_askpass(askpass_.program, prompt, AskpassKind::kConfirm, cancelled_.get());
-    // A programme that knows SSH_ASKPASS_PROMPT answers by its exit code alone.
-    return answer && (answer->empty() || equal_ignoring_case(answer->view(), "yes"));
+    if (!answer) return false;
+    return (askpass_.confirms && answer->empty()) || equal_ignoring_case(answer->view(), "yes");
   }
   Result<Terminal> terminal = Terminal::open(terminal_path_);
   if (!terminal) return fail(terminal.error());

@@ -1,13 +1,11 @@
 // TerminalPrompter: how the programme asks for passwords and consent: at the terminal, through
-// SSH_ASKPASS, or, with password_stdin, not at all.
+// SSH_ASKPASS, or, where there is neither and the user wants it, through systemd's agents.
 //
 // Ownership: the wiring's; it outlives every connection that is being made.
 // Threads:   asking on one thread at a time; cancel() from any.
-// Limits:    the password from standard input answers one question: a server that did not like
-//            it would be given it again and lock the account.
+// Limits:    a question may take as long as the person does.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "app/askpass.h"
@@ -22,7 +20,6 @@ class TerminalPrompter final : public ssh::Prompter {
   explicit TerminalPrompter(AskpassPolicy askpass = AskpassPolicy::from_environment(),
                             std::string terminal_path = "/dev/tty");
 
-  void set_password(ssh::Secret password) { password_ = std::move(password); }
   // Ends the question being asked and all later ones.
   void cancel();
 
@@ -36,7 +33,6 @@ class TerminalPrompter final : public ssh::Prompter {
 
   AskpassPolicy askpass_;
   std::string terminal_path_;
-  std::optional<ssh::Secret> password_;
   UniqueFd cancelled_;
 };
 

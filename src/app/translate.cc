@@ -1,6 +1,10 @@
 // See translate.h.
 #include "app/translate.h"
 
+#include <array>
+#include <utility>
+
+#include "app/values.h"
 #include "ssh/client_config.h"
 #include "ssh/resolve.h"
 
@@ -32,6 +36,34 @@ ssh::Transport transport_of(const Config& config) {
   return ssh::Transport::kAuto;
 }
 
+std::optional<ssh::BareSftp> bare_sftp(const Config& config) {
+  using Over = ssh::BareSftp::Over;
+  if (config.directport) return ssh::BareSftp{Over::kTcp, *config.directport, 0};
+  if (config.vsock) return ssh::BareSftp{Over::kVsock, config.vsock->port, config.vsock->cid};
+  if (config.passive) return ssh::BareSftp{Over::kStandardStreams, 0, 0};
+  return std::nullopt;
+}
+
+// LogLevel of ssh_config(5) as a level of ours; empty: no such word. Lost data are told even to who
+// wants ssh to be quiet.
+std::optional<LogLevel> level_of(std::string_view word) {
+  static constexpr std::array<std::pair<std::string_view, LogLevel>, 9> kLevels = {{
+      {"QUIET", LogLevel::kError},
+      {"FATAL", LogLevel::kError},
+      {"ERROR", LogLevel::kError},
+      {"INFO", LogLevel::kInfo},
+      {"VERBOSE", LogLevel::kInfo},
+      {"DEBUG", LogLevel::kDebug},
+      {"DEBUG1", LogLevel::kDebug},
+      {"DEBUG2", LogLevel::kDebug},
+      {"DEBUG3", LogLevel::kTrace},
+  }};
+  for (const auto& [name, level] : kLevels) {
+    if (equal_ignoring_case(name, word)) return level;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<ssh::Options> ssh_options(const Config& config) {
@@ -40,6 +72,7 @@ Result<ssh::Options> ssh_options(const Config& config) {
   out.user = config.source.user;
   out.port = config.port.value_or(0);
   out.transport = transport_of(config);
+  out.bare = bare_sftp(config);
   if (!config.sftp_server.empty()) out.sftp_server = config.sftp_server;
   out.identity_files = config.identity_files;
   if (config.strict_host_key_checking) {
@@ -80,6 +113,10 @@ Status take_settled(const ssh::Options& settled, Config& config) {
     case ssh::Transport::kAuto: config.transport = Transport::kAuto; break;
     case ssh::Transport::kLibssh2: config.transport = Transport::kLibssh2; break;
     case ssh::Transport::kSsh: config.transport = Transport::kSsh; break;
+  }
+  const ssh::ClientConfig* said = settled.client_config.get();
+  if (said != nullptr && said->named("loglevel") && !config.log_level) {
+    config.log_level = level_of(said->get("loglevel"));
   }
   const auto as_number = [](std::int64_t value) { return static_cast<std::uint32_t>(value); };
   if (settled.connect_timeout) {
@@ -126,7 +163,7 @@ fs::Options fs_options(const Config& config, unsigned cores) {
                                 : ssh::kConnectTimeout;
     out.greeting_timeout += connecting;
   }
-  if (config.soft) out.operation_timeout = seconds(config.timeo_s);
+  if (config.soft || config.passive) out.operation_timeout = seconds(config.timeo_s);
   out.drain_timeout = config.umount_timeout;
   return out;
 }

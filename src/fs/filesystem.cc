@@ -127,9 +127,10 @@ Completion Filesystem::start_on(SessionSlot& slot, OperationContext& op) {
       shared_.options.remote_directory.empty() ? "." : shared_.options.remote_directory;
   auto resolve = [wanted](sftp::Client& client) { return client.realpath(wanted); };
   const Result<std::string> root = co_await ask<std::string>(slot, op.cancel.get(), resolve);
+  if (!root && !root.error().is(ErrorCode::kSftpStatus)) co_return fail(root.error());
   if (!root) {
-    co_return fail(ErrorCode::kInvalid,
-                   "remote directory '" + wanted + "': " + root.error().describe());
+    co_return fail(Error::system(to_errno(root.error(), Attempt::kLookup),
+                                 "remote directory '" + wanted + "'"));
   }
   if (root->empty() || root->front() != '/') {
     co_return fail(ErrorCode::kProtocol, "the server's path of '" + wanted + "' is not absolute");

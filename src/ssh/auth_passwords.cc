@@ -2,11 +2,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstring>
 
 #include "ssh/auth.h"
 #include "ssh/authenticator.h"
+#include "ssh/child_password.h"
 
 namespace sftpfs::ssh {
 namespace {
@@ -24,14 +24,6 @@ class SensitivePhase {
  private:
   Libssh2Session& session_;
 };
-
-bool is_password_prompt(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower.find("password") != std::string::npos &&
-         lower.find("one-time") == std::string::npos && lower.find("otp") == std::string::npos;
-}
 
 void answer_prompts(const char* /*name*/, int /*name_size*/, const char* instruction,
                     int instruction_size, int count, const LIBSSH2_USERAUTH_KBDINT_PROMPT* prompts,

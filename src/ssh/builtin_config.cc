@@ -54,16 +54,6 @@ bool is_repeatable(std::string_view keyword) {
          keyword == "setenv";
 }
 
-const char* policy_word(HostKeyPolicy policy) {
-  switch (policy) {
-    case HostKeyPolicy::kYes: return "yes";
-    case HostKeyPolicy::kAsk: return "ask";
-    case HostKeyPolicy::kAcceptNew: return "accept-new";
-    case HostKeyPolicy::kNo: return "no";
-  }
-  return "ask";
-}
-
 // The typed settings, weaker than the words of ssh_options.
 class Builder {
  public:

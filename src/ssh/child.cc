@@ -11,10 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <thread>
 #include <utility>
 
@@ -33,6 +35,7 @@ void pidfd_signal(int pidfd, int signal) {
 // Everything the child needs, laid out before fork(): after it only async-signal-safe calls.
 struct Plan {
   std::vector<char*> argv;
+  std::vector<char*> environment;
   std::vector<std::string> programmes;  // where PATH may have it, in order
   int socket = -1;
   int errors = -1;
@@ -79,7 +82,7 @@ void set_signals() {
     errno = ENOENT;
     bool forbidden = false;
     for (const std::string& programme : plan.programmes) {
-      ::execv(programme.c_str(), plan.argv.data());
+      ::execve(programme.c_str(), plan.argv.data(), plan.environment.data());
       // As execvp(3): a directory that one may not search hides nothing in the next.
       forbidden = forbidden || errno == EACCES;
       if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) break;
@@ -117,6 +120,25 @@ Result<Ends> pipe_ends() {
   return Ends{above_standard(fds[0]), above_standard(fds[1])};
 }
 
+// Ours, but for what `setup` says.
+std::vector<char*> environment_for(const Child::Setup& setup) {
+  std::vector<char*> entries;
+  for (const std::string& word : setup.environment)
+    entries.push_back(const_cast<char*>(word.c_str()));
+  const std::size_t given = entries.size();
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view name(*entry, std::strcspn(*entry, "="));
+    const auto same = [name](const char* other) {
+      return std::string_view(other, std::strcspn(other, "=")) == name;
+    };
+    if (std::none_of(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(given), same)) {
+      entries.push_back(*entry);
+    }
+  }
+  entries.push_back(nullptr);
+  return entries;
+}
+
 void reap(pid_t pid) {
   while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }
@@ -125,8 +147,12 @@ void reap(pid_t pid) {
 }  // namespace
 
 Result<Child::Started> Child::start(const std::vector<std::string>& argv) {
+  return start(argv, Setup{});
+}
+
+Result<Child::Started> Child::start(const std::vector<std::string>& argv, const Setup& setup) {
   Result<Ends> socket = socket_ends();
-  Result<Ends> errors = pipe_ends();
+  Result<Ends> errors = setup.answerable ? socket_ends() : pipe_ends();
   Result<Ends> report = pipe_ends();
   for (const Result<Ends>* ends : {&socket, &errors, &report}) {
     if (!*ends) return fail(ends->error());
@@ -134,6 +160,7 @@ Result<Child::Started> Child::start(const std::vector<std::string>& argv) {
   Plan plan;
   for (const std::string& word : argv) plan.argv.push_back(const_cast<char*>(word.c_str()));
   plan.argv.push_back(nullptr);
+  plan.environment = environment_for(setup);
   plan.programmes = candidates(argv.front());
   plan.socket = socket->theirs.get();
   plan.errors = errors->theirs.get();

@@ -30,7 +30,14 @@ namespace sftpfs::ssh {
 class Child {
  public:
   struct Started;
+  struct Setup {
+    std::vector<std::string> environment;  // "NAME=value", in place of our own entries
+    // Standard error is a socket: what is written to our end of it, the child and its children can
+    // read there.
+    bool answerable = false;
+  };
   // Fails with kSystem when `argv` cannot be executed.
+  static Result<Started> start(const std::vector<std::string>& argv, const Setup& setup);
   static Result<Started> start(const std::vector<std::string>& argv);
 
   Child() = default;

@@ -57,7 +57,7 @@ void ChildErrors::take(std::string_view text) {
 }
 
 void ChildErrors::end_line() {
-  if (!line_watch_ || !line_watch_(line_)) {
+  if (!line_watch_ || !line_watch_(line_, pipe_.get())) {
     log_debug("{}: {}", peer_, line_);
     if (!is_chatter(line_)) tail_ += line_ + "\n";
     if (tail_.size() > kTailBytesMax) tail_.erase(0, tail_.size() - kTailBytesMax);

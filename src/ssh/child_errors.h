@@ -1,7 +1,7 @@
 // ChildErrors: the standard error of a child process, read as it comes and kept for the moment when
 // somebody wants to know why the child has ended.
 //
-// Ownership: owns the pipe.
+// Ownership: owns our end of it.
 // Threads:   one until attach(), then the loop's.
 // Limits:    the last 4 KiB; every line goes to the debug log.
 #pragma once
@@ -19,8 +19,9 @@ namespace sftpfs::ssh {
 
 class ChildErrors final : public runtime::IoHandler {
  public:
-  // Is shown each line; true: it was for us, and is no text of an error.
-  using LineWatch = std::function<bool(std::string_view line)>;
+  // Is shown each line, and where an answer to it can be sent (child.h: answerable); true: it was
+  // for us, and is no text of an error.
+  using LineWatch = std::function<bool(std::string_view line, int answers)>;
 
   ChildErrors(UniqueFd pipe, std::string peer, LineWatch line_watch)
       : pipe_(std::move(pipe)), peer_(std::move(peer)), line_watch_(std::move(line_watch)) {}

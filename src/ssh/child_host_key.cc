@@ -6,7 +6,8 @@
 
 #include <algorithm>
 #include <cctype>
-#include <random>
+
+#include "ssh/random_word.h"
 
 namespace sftpfs::ssh {
 namespace {
@@ -41,11 +42,6 @@ bool is_plain_key(std::string_view text) {
   // A certificate changes while its authority, which is what ssh checks, does not.
   return is_word(type, "-@.") && type.find("-cert-") == type.npos &&
          is_word(text.substr(blank + 1), "+/=");
-}
-
-std::string random_word() {
-  std::random_device random;
-  return fmt::format("sftpfs-{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 #include "ssh/auth.h"
+#include "ssh/bare_sftp.h"
+#include "ssh/child_password.h"
 #include "ssh/known_hosts.h"
 #include "ssh/libssh2_session.h"
 #include "ssh/libssh2_stream.h"
@@ -22,17 +24,31 @@ namespace {
 
 using Stream = std::unique_ptr<runtime::ByteStream>;
 
-Result<Stream> connect_child(const Options& options, const Login& login, Prompter* prompter) {
-  const bool may_prompt = prompter != nullptr && prompter->available();
+Result<Stream> connect_child(const Options& given, const Login& login, Prompter* prompter) {
+  const bool somebody = prompter != nullptr && prompter->available();
+  Options options = given;
+  Child::Setup setup;
+  std::shared_ptr<ChildPassword> password;
+  if (login.password() != nullptr && !options.askpass_program.empty()) {
+    Result<std::shared_ptr<ChildPassword>> made = ChildPassword::create(options, *login.password());
+    if (!made) return fail(made.error());
+    password = std::move(*made);
+    setup = password->setup(somebody);
+    // It will not be a better one the second time.
+    options.password_prompts = 1;
+  }
   Result<std::vector<std::string>> argv =
-      ssh_command_line(options, may_prompt, *login.child_host_key());
+      ssh_command_line(options, somebody || password != nullptr, *login.child_host_key());
   if (!argv) return fail(argv.error());
   const std::string peer =
       options.user.empty() ? options.host : fmt::format("{}@{}", options.user, options.host);
-  Result<std::unique_ptr<ProcessStream>> stream = ProcessStream::spawn(
-      *argv, peer, "ssh", [host_key = login.child_host_key()](std::string_view line) {
-        return host_key->take_report(line);
-      });
+  const auto watch = [host_key = login.child_host_key(), password](std::string_view line,
+                                                                   int answers) {
+    return host_key->take_report(line) ||
+           (password != nullptr && password->take_question(line, answers));
+  };
+  Result<std::unique_ptr<ProcessStream>> stream =
+      ProcessStream::spawn(*argv, peer, "ssh", watch, setup);
   if (!stream) return fail(stream.error());
   return Stream(std::move(*stream));
 }
@@ -147,6 +163,7 @@ Result<Stream> connect_libssh2(const Options& options, Login& login, Prompter* p
 
 Result<Stream> connect(const Options& options, Login& login, Prompter* prompter,
                        const Interrupt* interrupt) {
+  if (options.bare) return connect_bare(options, login, interrupt);
   if (uses_child(options, login)) return connect_child(options, login, prompter);
   Result<Stream> stream = connect_libssh2(options, login, prompter, interrupt);
   // Only the server can tell that it has nothing in common with libssh2.
@@ -160,6 +177,7 @@ Result<Stream> connect(const Options& options, Login& login, Prompter* prompter,
 }
 
 bool uses_child(const Options& options, const Login& login) {
+  if (options.bare) return false;
   return options.transport == Transport::kSsh || login.needs_child();
 }
 

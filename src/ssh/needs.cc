@@ -39,7 +39,7 @@ constexpr std::array<Row, 4> kWanted{{
     {"verifyhostkeydns", "VerifyHostKeyDNS"},
 }};
 
-constexpr std::array<Row, 10> kHints{{
+constexpr std::array<Row, 9> kHints{{
     {"controlmaster", "ControlMaster"},
     {"checkhostip", "CheckHostIP"},
     {"requiredrsasize", "RequiredRSASize"},
@@ -48,7 +48,6 @@ constexpr std::array<Row, 10> kHints{{
     {"fingerprinthash", "FingerprintHash"},
     {"addkeystoagent", "AddKeysToAgent"},
     {"setenv", "SetEnv"},
-    {"loglevel", "LogLevel (see log_level)"},
     {"nohostauthenticationforlocalhost", "NoHostAuthenticationForLocalhost"},
 }};
 

@@ -33,12 +33,22 @@ enum class HostKeyPolicy : std::uint8_t {
   kNo,         // record new ones, warn of changed ones (and then send no password)
 };
 
+// Where SFTP begins at once, without SSH around it (bare_sftp.h).
+struct BareSftp {
+  enum class Over : std::uint8_t { kTcp, kVsock, kStandardStreams };
+  Over over = Over::kTcp;
+  std::uint32_t port = 0;
+  std::uint32_t cid = 0;  // the virtual machine's address
+};
+
 struct Options {
   std::string host;        // name or address; "[::1]" is accepted
   std::uint16_t port = 0;  // 0: 22, or what ssh_config says (child)
   std::string user;        // empty: the current user, or what ssh_config says (child)
   Transport transport = Transport::kLibssh2;
   std::string sftp_server = "sftp";  // a subsystem's name, or with a '/' a remote command
+
+  std::optional<BareSftp> bare;  // instead of all of SSH
 
   // Identity.
   std::vector<std::string> identity_files;  // empty: ~/.ssh/id_rsa, id_ecdsa, id_ed25519
@@ -72,6 +82,8 @@ struct Options {
 
   // Only for the child.
   std::string ssh_command = "ssh";  // words; "\\ " is a space inside a word
+  // What asks us for the password when ssh(1) wants it (child_password.h); empty: nothing does.
+  std::string askpass_program;
   // AES-GCM is the cheapest cipher, and "^" keeps all others behind it; empty: ssh's own order.
   std::string child_ciphers = "^aes128-gcm@openssh.com";
 

@@ -2,47 +2,23 @@
 #include "ssh/process_stream.h"
 
 #include <fmt/core.h>
-#include <linux/sockios.h>
-#include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <cstring>
+#include <optional>
 #include <utility>
 
-#include "base/check.h"
 #include "ssh/ssh_complaint.h"
 
 namespace sftpfs::ssh {
-namespace {
-
-std::size_t total_size(std::span<const iovec> pieces) {
-  std::size_t total = 0;
-  for (const iovec& piece : pieces) total += piece.iov_len;
-  return total;
-}
-
-// recvmsg and sendmsg rather than readv and writev: MSG_NOSIGNAL keeps SIGPIPE away.
-msghdr message_of(std::span<const iovec> pieces) {
-  msghdr message{};
-  message.msg_iov = const_cast<iovec*>(pieces.data());
-  message.msg_iovlen = std::min<std::size_t>(pieces.size(), IOV_MAX);
-  return message;
-}
-
-}  // namespace
 
 Result<std::unique_ptr<ProcessStream>> ProcessStream::spawn(const std::vector<std::string>& argv,
                                                             const std::string& peer,
                                                             const std::string& kind,
-                                                            LineWatch line_watch) {
+                                                            LineWatch line_watch,
+                                                            const Child::Setup& setup) {
   if (argv.empty()) return fail(ErrorCode::kInvalid, "no command to start");
-  Result<Child::Started> started = Child::start(argv);
+  Result<Child::Started> started = Child::start(argv, setup);
   if (!started) return fail(started.error());
   return std::unique_ptr<ProcessStream>(
       new ProcessStream(std::move(*started), peer, kind, std::move(line_watch)));
@@ -50,106 +26,15 @@ Result<std::unique_ptr<ProcessStream>> ProcessStream::spawn(const std::vector<st
 
 ProcessStream::ProcessStream(Child::Started started, const std::string& peer,
                              const std::string& kind, LineWatch line_watch)
-    : child_(std::move(started.child)),
-      socket_(std::move(started.socket)),
+    : SocketStream(std::move(started.socket), fmt::format("{} ({})", peer, kind)),
+      child_(std::move(started.child)),
       peer_(peer),
       kind_(kind),
-      description_(fmt::format("{} ({})", peer, kind)),
       errors_(std::move(started.errors), peer_, std::move(line_watch)) {}
 
-ProcessStream::~ProcessStream() {
-  // Out of the loop before the descriptor is closed.
-  watch_.reset();
-}
-
 Status ProcessStream::attach(runtime::Loop& loop, runtime::ByteStreamEvents& events) {
-  SFTPFS_CHECK(events_ == nullptr);
-  events_ = &events;
-  watch_.emplace(loop, socket_.get(), static_cast<runtime::IoHandler&>(*this));
   errors_.attach(loop);
-  // Level-triggered: what has come before is reported too.
-  return watch_->want(EPOLLIN);
-}
-
-void ProcessStream::on_io(std::uint32_t events) {
-  if ((events & EPOLLOUT) != 0 && writer_waits_) {
-    writer_waits_ = false;
-    update_interest();
-    events_->on_writable();
-    return;  // it may have destroyed us; a readable socket is reported again
-  }
-  if (reader_stopped_) {
-    // The reader knows and has not come to the end: no use in being told again and again.
-    watched_in_ = false;
-    update_interest();
-    return;
-  }
-  reader_stopped_ = true;
-  events_->on_readable();
-}
-
-void ProcessStream::update_interest() {
-  if (!watch_) return;
-  const std::uint32_t in = watched_in_ ? EPOLLIN : 0U;
-  const std::uint32_t out = writer_waits_ ? EPOLLOUT : 0U;
-  if (Status watched = watch_->want(in | out); !watched) failure_ = watched.error();
-}
-
-Result<std::size_t> ProcessStream::read(std::span<const iovec> into) {
-  if (failure_) return fail(*failure_);
-  const std::size_t wanted = total_size(into);
-  if (wanted == 0) return std::size_t{0};
-  msghdr message = message_of(into);
-  ssize_t got = -1;
-  do {
-    got = ::recvmsg(socket_.get(), &message, 0);
-  } while (got < 0 && errno == EINTR);
-  if (got == 0 || (got < 0 && errno != EAGAIN)) {
-    fail_with(ending(got == 0 ? 0 : errno));
-    return fail(*failure_);
-  }
-  const std::size_t count = got < 0 ? 0 : static_cast<std::size_t>(got);
-  if (count < wanted) {
-    reader_stopped_ = false;
-    if (!std::exchange(watched_in_, true)) update_interest();
-  }
-  return count;
-}
-
-Result<std::size_t> ProcessStream::write(std::span<const iovec> from) {
-  if (failure_) return fail(*failure_);
-  const std::size_t wanted = total_size(from);
-  if (wanted == 0) return std::size_t{0};
-  const msghdr message = message_of(from);
-  ssize_t sent = -1;
-  do {
-    sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  if (sent < 0 && errno != EAGAIN) {
-    fail_with(ending(errno));
-    return fail(*failure_);
-  }
-  const std::size_t count = sent < 0 ? 0 : static_cast<std::size_t>(sent);
-  bytes_sent_ += count;
-  if (count < wanted) {
-    writer_waits_ = true;
-    update_interest();
-  }
-  return count;
-}
-
-bool ProcessStream::output_pending() const {
-  int unread = 0;
-  return !failure_ && ::ioctl(socket_.get(), SIOCOUTQ, &unread) == 0 && unread > 0;
-}
-
-std::uint64_t ProcessStream::bytes_delivered() const {
-  int unread = 0;
-  if (failure_ || ::ioctl(socket_.get(), SIOCOUTQ, &unread) != 0) return bytes_delivered_;
-  // The kernel counts its own overhead too, so this is a lower bound that catches up.
-  const std::uint64_t waiting = static_cast<std::uint64_t>(std::max(unread, 0));
-  if (bytes_sent_ > waiting) bytes_delivered_ = std::max(bytes_delivered_, bytes_sent_ - waiting);
-  return bytes_delivered_;
+  return SocketStream::attach(loop, events);
 }
 
 // The child's last words are the reason; its status only where it said nothing.
@@ -162,11 +47,6 @@ Error ProcessStream::ending(int socket_errno) {
     silent += fmt::format(" ({})", std::strerror(socket_errno));
   }
   return ssh_complaint(peer_, errors_.tail(), silent);
-}
-
-void ProcessStream::fail_with(Error error) {
-  failure_ = std::move(error);
-  watch_.reset();
 }
 
 }  // namespace sftpfs::ssh

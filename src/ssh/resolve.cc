@@ -225,6 +225,16 @@ Status check_host_and_user(const Options& options) {
   return {};
 }
 
+const char* policy_word(HostKeyPolicy policy) {
+  switch (policy) {
+    case HostKeyPolicy::kYes: return "yes";
+    case HostKeyPolicy::kAsk: return "ask";
+    case HostKeyPolicy::kAcceptNew: return "accept-new";
+    case HostKeyPolicy::kNo: return "no";
+  }
+  return "ask";
+}
+
 Result<HostKeyPolicy> parse_host_key_policy(const std::string& text) {
   const std::string word = lower_case(text);
   if (word == "yes" || word == "true") return HostKeyPolicy::kYes;

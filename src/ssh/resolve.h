@@ -80,5 +80,6 @@ Status check_host_and_user(const Options& options);
 std::string without_brackets(const std::string& host);
 // StrictHostKeyChecking, in the words of ssh_config and of `ssh -G`.
 Result<HostKeyPolicy> parse_host_key_policy(const std::string& word);
+const char* policy_word(HostKeyPolicy policy);
 
 }  // namespace sftpfs::ssh

@@ -116,8 +116,14 @@ Status choose_transport(const Needs& needs, Settled& settled) {
 }  // namespace
 
 Result<Settled> settle(Options options, const Interrupt* interrupt) {
-  if (Status status = check_host_and_user(options); !status) return fail(status.error());
   Settled settled;
+  if (options.bare) {
+    settled.options = std::move(options);
+    settled.notes.emplace_back(
+        "without SSH: nothing is encrypted, and nobody's identity is checked");
+    return settled;
+  }
+  if (Status status = check_host_and_user(options); !status) return fail(status.error());
   if (options.ssh_command != kUsualCommand) {
     if (options.transport == Transport::kAuto) {
       options.transport = Transport::kSsh;

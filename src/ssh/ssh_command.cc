@@ -34,16 +34,6 @@ class CommandLine {
   std::vector<std::string> words_;
 };
 
-const char* policy_word(HostKeyPolicy policy) {
-  switch (policy) {
-    case HostKeyPolicy::kYes: return "yes";
-    case HostKeyPolicy::kAsk: return "ask";
-    case HostKeyPolicy::kAcceptNew: return "accept-new";
-    case HostKeyPolicy::kNo: return "no";
-  }
-  return "ask";
-}
-
 void add_switch(std::string_view name, const std::optional<bool>& value, CommandLine& line) {
   if (value) line.option(name, *value ? "yes" : "no");
 }

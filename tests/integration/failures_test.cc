@@ -10,6 +10,7 @@
 #include <fstream>
 #include <thread>
 
+#include "ctl/explain.h"
 #include "support/net.h"
 #include "support/test_mount.h"
 
@@ -26,6 +27,13 @@ constexpr int kMountFailure = 32;
 constexpr std::chrono::seconds kConnectTimeout{3};
 // What a busy machine may add to it.
 constexpr std::chrono::seconds kSlack{12};
+
+bool explained_by_message(const std::string& line) {
+  const auto explanations = ctl::message_explanations();
+  return std::any_of(explanations.begin(), explanations.end(), [&line](const auto& each) {
+    return line.find(each.key) != std::string::npos;
+  });
+}
 
 // A "server" that greets with its own words, or not at all.
 class Impostor {
@@ -96,6 +104,8 @@ class Failures : public testing::TestWithParam<std::string> {
               const testing::Matcher<const std::string&>& message) const {
     EXPECT_EQ(outcome.exit_code, code) << outcome.describe();
     EXPECT_THAT(outcome.errors, message);
+    // Whoever sees the line can ask what to do about it.
+    EXPECT_TRUE(explained_by_message(outcome.errors)) << outcome.errors;
     if (::getenv("SFTPFS_TEST_SHOW") != nullptr) std::fputs(outcome.errors.c_str(), stderr);
   }
   bool libssh2() const { return GetParam() == "libssh2"; }
@@ -237,6 +247,14 @@ TEST_P(Failures, ADirectoryThatIsMissing) {
   const TestServer server;
   Wish wish;
   wish.directory = server.root() + "/missing";
+  expect(mount(server, wish), kMountFailure,
+         AllOf(HasSubstr("127.0.0.1"), HasSubstr(wish.directory), HasSubstr("No such file")));
+}
+
+TEST_P(Failures, ADirectoryWhoseParentIsMissing) {
+  const TestServer server;
+  Wish wish;
+  wish.directory = server.root() + "/missing/deeper";
   expect(mount(server, wish), kMountFailure,
          AllOf(HasSubstr("127.0.0.1"), HasSubstr(wish.directory), HasSubstr("No such file")));
 }

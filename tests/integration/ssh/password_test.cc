@@ -5,6 +5,8 @@
 #include <fstream>
 
 #include "integration/ssh/ssh_server.h"
+#include "integration/ssh/stream_runner.h"
+#include "ssh/child_password.h"
 #include "unit/ssh/scripted_prompter.h"
 
 namespace sftpfs::test {
@@ -136,6 +138,72 @@ TEST_F(Passwords, APersonWhoGivesUpEndsTheAttempt) {
   const auto stream = connect(server, &prompter_);
   ASSERT_FALSE(stream);
   EXPECT_TRUE(stream.error().is(ErrorCode::kCancelled)) << why(stream);
+}
+
+// --- The same through ssh(1), which asks sftpfs as its askpass programme
+// --------------------------
+
+class ChildPasswords : public Passwords {
+ protected:
+  Conversation talk(const TestServer& server, const std::string& password) {
+    ssh::Options options = options_for(server, Transport::kSsh, "");
+    options.askpass_program = SFTPFS_PROGRAM;
+    Login login;
+    login.keep_password(ssh::Secret::copy_of(password));
+    auto stream = ssh::connect(options, login, nullptr, nullptr);
+    EXPECT_TRUE(stream) << why(stream);
+    if (!stream) return {};
+    return say_hello(std::move(*stream));
+  }
+};
+
+TEST_F(ChildPasswords, ThatWereGivenReachSsh) {
+  const FakeAccounts accounts("hunter2");
+  const TestServer server(with(accounts));
+  const Conversation said = talk(server, "hunter2");
+  EXPECT_TRUE(said.complete) << said.describe() << server.log();
+}
+
+TEST_F(ChildPasswords, AnswerAQuestionForOneToo) {
+  const FakeAccounts accounts("unused", "Password: =hunter2");
+  const TestServer server(with(accounts));
+  const Conversation said = talk(server, "hunter2");
+  EXPECT_TRUE(said.complete) << said.describe() << server.log();
+}
+
+TEST_F(ChildPasswords, ThatAreWrongAreGivenOnce) {
+  const FakeAccounts accounts("hunter2");
+  const TestServer server(with(accounts, {"LogLevel VERBOSE"}));
+  const Conversation said = talk(server, "wrong");
+  ASSERT_TRUE(said.error) << said.describe();
+  EXPECT_TRUE(said.error->is(ErrorCode::kAuthentication)) << said.describe();
+  EXPECT_EQ(said.error->message().find("wrong"), std::string::npos);
+  const std::string log = server.log();
+  EXPECT_EQ(log.find("Failed password"), log.rfind("Failed password")) << log;
+}
+
+TEST_F(ChildPasswords, AreNoAnswerToAnotherQuestion) {
+  const FakeAccounts accounts("unused", "Verification code: =hunter2");
+  const TestServer server(with(accounts));
+  const Conversation said = talk(server, "hunter2");
+  ASSERT_TRUE(said.error) << said.describe();
+  EXPECT_TRUE(said.error->is(ErrorCode::kAuthentication)) << said.describe();
+}
+
+TEST_F(ChildPasswords, AreMeantForOneUserAtOneHost) {
+  ssh::Options options;
+  options.host = "Box.example";
+  options.user = "joe";
+  const auto password = ssh::ChildPassword::create(options, ssh::Secret::copy_of("x"));
+  ASSERT_TRUE(password);
+  EXPECT_TRUE((*password)->is_meant("joe@box.example's password: "));
+  EXPECT_TRUE((*password)->is_meant("(joe@box.example) Password: "));
+  for (const char* other :
+       {"joe@jump.example's password: ", "ann@box.example's password: ",
+        "(joe@box.example) Verification code: ", "(joe@jump.example) Password: ",
+        "Enter passphrase for key '/k': ", "Are you sure you want to continue connecting? "}) {
+    EXPECT_FALSE((*password)->is_meant(other)) << other;
+  }
 }
 
 }  // namespace

@@ -88,6 +88,18 @@ TEST(CommandLine, ReadsTheFlagsOfSshfs) {
   EXPECT_EQ(other->config.transport, Transport::kAuto);
 }
 
+TEST(CommandLine, AHostIsNeededExceptForVsockAndPassive) {
+  for (const char* options : {"ro", "directport=4000"}) {
+    const Result<CommandLine> line =
+        parse_command_line(Words{"sftpfs", ":/d", "/mnt", "-o", options});
+    ASSERT_FALSE(line);
+    EXPECT_NE(line.error().message().find("empty host name"), std::string::npos);
+  }
+  for (const char* options : {"vsock=3:22", "passive", "slave"}) {
+    EXPECT_TRUE(parse_command_line(Words{"sftpfs", ":/d", "/mnt", "-o", options})) << options;
+  }
+}
+
 TEST(CommandLine, AddressesInBracketsArriveAsTheyAre) {
   const Result<CommandLine> line =
       parse_command_line(Words{"sftpfs", "[joe@::1]:[dir]", "/mnt/[x]", "-o", "fsname={}"});

@@ -48,6 +48,27 @@ TEST(Config, Libssh2IsNotDemandedWithWhatOnlySshCanDo) {
   EXPECT_EQ(refused.error().message(), "option 'RevokedHostKeys' needs transport=ssh");
 }
 
+TEST(Config, APasswordMayBeGivenToEitherTransport) {
+  for (const Transport transport : {Transport::kAuto, Transport::kLibssh2, Transport::kSsh}) {
+    Config config = with_source();
+    config.transport = transport;
+    config.password_file = "/etc/secret";
+    EXPECT_TRUE(validate(config));
+  }
+}
+
+TEST(Config, WithoutSshThereIsOneWayToTheServer) {
+  Config config = with_source();
+  config.directport = 4000;
+  EXPECT_TRUE(validate(config));
+  config.passive = true;
+  EXPECT_EQ(validate(config).error().message(), "directport, vsock and passive exclude each other");
+  config.directport.reset();
+  EXPECT_TRUE(validate(config));
+  config.lazy_connect = true;
+  EXPECT_FALSE(validate(config));
+}
+
 TEST(Config, TheFsnameIsTheSourceAsWritten) {
   Config config = with_source();
   EXPECT_EQ(fsname_of(config), "joe@host:/data");

@@ -51,8 +51,6 @@ TEST_F(PasswordFile, IsOneOfSeveralSourcesOnlyByItself) {
   EXPECT_FALSE(validate(config_));
   config_.password_stdin = false;
   EXPECT_TRUE(validate(config_));
-  config_.transport = Transport::kSsh;
-  EXPECT_FALSE(validate(config_));
 }
 
 }  // namespace

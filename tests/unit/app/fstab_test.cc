@@ -169,13 +169,26 @@ TEST(Fstab, EveryLineOfTheCorpusIsUnderstood) {
 }
 
 TEST(Fstab, WhatCannotBeHonouredIsRefusedInOneLine) {
-  for (const char* options :
-       {"idmap=file,uidfile=/etc/uids,gidfile=/etc/gids", "contain_symlinks", "nosymfollow",
-        "directport=1234", "vsock=3:22", "passive", "slave", "modules=subdir,subdir=/x",
-        "from_code=latin1", "password=secret", "ssh_protocol=1", "blkdev", "allow_other,allow_root",
-        "transport=libssh2,RevokedHostKeys=/r", "soft,timeo=0", "transport=ssh,password_stdin",
-        "cache_size=64K,block_size=128K", "workers=8,max_conns=4",
-        "transport=libssh2,ssh_command=ssh"}) {
+  for (const char* options : {"idmap=file,uidfile=/etc/uids,gidfile=/etc/gids",
+                              "contain_symlinks",
+                              "nosymfollow",
+                              "directport=1234,passive",
+                              "vsock=3",
+                              "vsock=3:99999999999",
+                              "directport=0",
+                              "passive,lazy_connect",
+                              "slave,password_stdin",
+                              "modules=subdir,subdir=/x",
+                              "from_code=latin1",
+                              "password=secret",
+                              "ssh_protocol=1",
+                              "blkdev",
+                              "allow_other,allow_root",
+                              "transport=libssh2,RevokedHostKeys=/r",
+                              "soft,timeo=0",
+                              "cache_size=64K,block_size=128K",
+                              "workers=8,max_conns=4",
+                              "transport=libssh2,ssh_command=ssh"}) {
     SCOPED_TRACE(options);
     const Result<CommandLine> parsed = mount_with(options);
     ASSERT_FALSE(parsed);

@@ -220,15 +220,6 @@ TEST(TerminalPrompter, WithoutTerminalAndAskpassThereIsNobody) {
   EXPECT_TRUE(prompter.confirm("Sure? ").error().is(ErrorCode::kUnsupported));
 }
 
-TEST(TerminalPrompter, ThePasswordFromStandardInputAnswersOnce) {
-  TerminalPrompter prompter(no_askpass(), "/nonexistent");
-  prompter.set_password(ssh::Secret::copy_of("hunter2"));
-  EXPECT_TRUE(prompter.available());
-  EXPECT_EQ(prompter.ask_secret("Password: ").value().view(), "hunter2");
-  EXPECT_FALSE(prompter.available());
-  EXPECT_FALSE(prompter.ask_secret("Password: "));
-}
-
 TEST(PasswordStdin, TakesOneLineAndLeavesTheRest) {
   Pipe pipe;
   ASSERT_EQ(::write(pipe.write_end.get(), "pass word\nrest", 14), 14);

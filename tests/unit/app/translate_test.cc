@@ -68,8 +68,32 @@ TEST(Translate, WhatSshConfigSaysReachesTheOtherLayers) {
   EXPECT_EQ(fs.ping_interval, seconds(20));
   EXPECT_EQ(fs.ping_count_max, 2U);
   EXPECT_EQ(fs.greeting_timeout, seconds(37));
-  config.password_stdin = true;
-  EXPECT_FALSE(take_settled(settled, config));
+}
+
+TEST(Translate, TheLogLevelOfSshConfigHoldsUnlessOursIsGiven) {
+  ssh::ClientConfig said;
+  said.add("loglevel", "DEBUG3");
+  ssh::Options settled;
+  settled.client_config = std::make_shared<const ssh::ClientConfig>(said);
+  Config config = parsed("rw");
+  ASSERT_TRUE(take_settled(settled, config));
+  EXPECT_EQ(config.log_level, LogLevel::kTrace);
+  config = parsed("log_level=warning");
+  ASSERT_TRUE(take_settled(settled, config));
+  EXPECT_EQ(config.log_level, LogLevel::kWarning);
+}
+
+TEST(Translate, WithoutSshTheRoadIsNamed) {
+  const Result<ssh::Options> tcp = ssh_options(parsed("directport=4000"));
+  ASSERT_TRUE(tcp && tcp->bare);
+  EXPECT_EQ(tcp->bare->over, ssh::BareSftp::Over::kTcp);
+  EXPECT_EQ(tcp->bare->port, 4000U);
+  const Result<ssh::Options> vsock = ssh_options(parsed("vsock=3:22"));
+  ASSERT_TRUE(vsock && vsock->bare);
+  EXPECT_EQ(vsock->bare->cid, 3U);
+  EXPECT_EQ(vsock->bare->port, 22U);
+  // What has ended cannot be waited for.
+  EXPECT_TRUE(fs_options(parsed("passive"), 2).operation_timeout.has_value());
 }
 
 TEST(Translate, WaitingHasItsOwnWords) {
