@@ -79,6 +79,8 @@ struct Config {
   std::optional<std::uint32_t> uid;
   std::optional<std::uint32_t> gid;
   std::optional<std::uint32_t> umask;
+  std::optional<bool> create_owner_caller;  // unset: where that is what a local disk would do
+  bool local_locks = true;
 
   // The connection.
   Transport transport = Transport::kAuto;

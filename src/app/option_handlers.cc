@@ -100,6 +100,14 @@ Status set_debug(const OptionUse& use) {
   return {};
 }
 
+Status set_create_owner(const OptionUse& use) {
+  if (use.value != "caller" && use.value != "session") {
+    return wrong(fmt::format("'{}' is none of: caller, session", use.value));
+  }
+  use.into.config.create_owner_caller = use.value == "caller";
+  return {};
+}
+
 Status set_idmap(const OptionUse& use) {
   if (use.value == "none") return {};
   if (use.value == "user") {

@@ -61,6 +61,7 @@ Status store_within(const OptionUse& use) {
 Status set_block_size(const OptionUse& use);
 Status set_dir_cache(const OptionUse& use);
 Status set_debug(const OptionUse& use);
+Status set_create_owner(const OptionUse& use);
 Status set_idmap(const OptionUse& use);
 Status set_log_level(const OptionUse& use);
 Status set_security_context(const OptionUse& use);

@@ -131,12 +131,20 @@ Status take_settled(const ssh::Options& settled, Config& config) {
   return validate(config);
 }
 
+// As a local disk does it, where many users meet: but owners that are not shown are not set.
+bool gives_to_creator(const Config& config) {
+  const bool many_users = config.allow_other && config.default_permissions;
+  return config.create_owner_caller.value_or(many_users && !config.uid && !config.gid);
+}
+
 fs::Options fs_options(const Config& config, unsigned cores) {
   fs::Options out;
   out.remote_directory = config.source.directory;
   out.uid = config.uid;
   out.gid = config.gid;
   out.umask = config.umask;
+  out.give_to_creator = gives_to_creator(config);
+  out.local_locks = config.local_locks;
   out.workers = worker_count(config, cores);
   out.max_conns = config.max_conns;
   out.cache_size_bytes = config.cache_size_bytes;

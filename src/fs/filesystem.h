@@ -123,7 +123,9 @@ class Filesystem {
     Result<sftp::Attrs> attrs;
     AttrToken token;
     std::optional<std::uint32_t> mode;  // what the caller wanted; none for a link
-    bool empty_directory = false;       // made just now, by us
+    std::uint32_t uid = 0;              // the caller
+    std::uint32_t gid = 0;
+    bool empty_directory = false;  // made just now, by us
   };
 
   // A directory (with a mode) or a symbolic link (with a target) to be made.
@@ -181,6 +183,10 @@ class Filesystem {
                                 runtime::Cancel* cancel);
   Outcome<sftp::Attrs> current_attrs(SessionSlot& slot, OperationContext& op, InodeRef inode,
                                      OpenFileRef file);
+  sftp::Attrs owed_mode(const sftp::Attrs& made, std::uint32_t mode) const;
+  sftp::Attrs owed_owner(const sftp::Attrs& made, const Inode& parent, std::uint32_t uid,
+                         std::uint32_t gid) const;
+  Outcome<bool> pay(SessionSlot& slot, std::string path, sftp::Attrs owed);
   Outcome<EntryReply> created(SessionSlot& slot, Made made);
   void forget_entry(const Result<EntryReply>& entry);
   Outcome<EntryReply> make(SessionSlot& slot, OperationContext& op, Making making);
@@ -222,7 +228,7 @@ class Filesystem {
                              std::uint32_t flags, std::uint32_t mode);
   Outcome<sftp::Handle> open_made(ClientRef client, std::string path, std::uint32_t flags,
                                   std::uint32_t mode);
-  runtime::Task<void> restore_mode(OpenFileRef file, sftp::Attrs attrs, std::uint32_t mode);
+  runtime::Task<void> settle(OpenFileRef file, sftp::Attrs attrs, sftp::Attrs owed);
   void abandon_created(const Result<CreateReply>& reply);
   Outcome<CreateReply> create_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                  std::string name, std::uint32_t mode, int flags);

@@ -16,7 +16,6 @@ namespace sftpfs::fs {
 namespace {
 
 constexpr std::uint32_t kPermissionBits = 07777;
-constexpr std::uint32_t kMaskableBits = 0777;
 
 const sftp::Attrs kUnset;
 
@@ -42,6 +41,15 @@ sftp::Attrs with_permissions(std::uint32_t mode) {
 
 bool is_of_type(const sftp::Attrs& attrs, std::uint32_t type) {
   return !attrs.has(sftp::kAttrPermissions) || (attrs.permissions & S_IFMT) == type;
+}
+
+// Who empties somebody else's programme may not leave its rights to what comes next. The kernel
+// sees to that for writes and truncations, but not for O_TRUNC.
+sftp::Attrs without_set_id(const sftp::Attrs& attrs) {
+  sftp::Attrs harmless = with_permissions(attrs.permissions & ~S_ISUID);
+  if ((attrs.permissions & S_IXGRP) != 0) harmless.permissions &= ~S_ISGID;
+  harmless.permissions |= attrs.permissions & S_IFMT;
+  return harmless;
 }
 
 void describe_access(OpenFile& file, int flags) {
@@ -175,6 +183,11 @@ Outcome<OpenReply> Filesystem::open_on(std::shared_ptr<FileIo> io, OperationCont
     if (!is_of_type(*attrs, inode->type())) co_return fail(Error::system(ESTALE));
     inode->adopt(*attrs, token, shared_.options.attr_lifetime);
     io->attach(file);
+    const sftp::Attrs harmless = without_set_id(*attrs);
+    if (truncate && op.uid != 0 && harmless.permissions != attrs->permissions) {
+      co_await settle(file, *attrs, harmless);
+      shared_.doubt_names(*inode);
+    }
     co_return open_reply(file);
   }
 }
@@ -292,38 +305,19 @@ Outcome<CreateReply> Filesystem::create_on(SessionSlot& slot, OperationContext& 
                                      Error(ErrorCode::kBusy));
   }
   file->io->attach(file);
-  // The server's umask has no say in the mode.
-  const bool masked = made->attrs.has(sftp::kAttrPermissions) &&
-                      (made->attrs.permissions & kMaskableBits) != (mode & kMaskableBits);
-  if (masked) {
-    co_await restore_mode(file, made->attrs, mode);
+  sftp::Attrs owed = owed_mode(made->attrs, mode);
+  const sftp::Attrs owner = owed_owner(made->attrs, *parent, op.uid, op.gid);
+  owed.flags |= owner.flags;
+  owed.uid = owner.uid;
+  owed.gid = owner.gid;
+  if (owed.flags != 0) {
+    co_await settle(file, made->attrs, owed);
     shared_.doubt_names(*file->inode);
   }
   CreateReply reply;
   reply.open = open_reply(file);
   reply.entry = entry_reply(file->inode);
   co_return reply;
-}
-
-// Shows the file with its mode at once, and has it set on the server.
-runtime::Task<void> Filesystem::restore_mode(OpenFileRef file, sftp::Attrs attrs,
-                                             std::uint32_t mode) {
-  const std::uint32_t kept = attrs.permissions & kPermissionBits & ~kMaskableBits;
-  const sftp::Attrs wanted = with_permissions(kept | (mode & kMaskableBits));
-  attrs.permissions = (attrs.permissions & ~kPermissionBits) | wanted.permissions;
-  const AttrToken token = shared_.token(Ordering::kBehindChanges);
-  file->inode->adopt(attrs, token, shared_.options.attr_lifetime);
-  const std::shared_ptr<FileIo> io = file->io;
-  const IoShare share(io);
-  const ChangeScope change(file->inode, Change::kOther);
-  while (true) {
-    const Status usable = co_await io->live(file, nullptr);
-    if (!usable) break;
-    const Status set = co_await io->client()->fsetstat(file->handle, wanted, io->queue());
-    if (!was_lost(set)) co_return;
-    io->connection_lost();
-  }
-  file->inode->forget_attrs();
 }
 
 // For a create that found the name taken: somebody else has been faster than our kernel.

@@ -21,9 +21,6 @@ namespace sftpfs::fs {
 namespace {
 
 constexpr std::uint32_t kPermissionBits = 07777;
-// What a umask on the server can take away.
-constexpr std::uint32_t kMaskableBits = 0777;
-
 sftp::Attrs with_permissions(std::uint32_t mode) {
   sftp::Attrs attrs;
   attrs.flags = sftp::kAttrPermissions;
@@ -38,38 +35,6 @@ runtime::Task<Result<sftp::Attrs>> look_at(SessionSlot& slot, std::string path,
 }
 
 }  // namespace
-
-// The reply for a fresh object whose LSTAT was queued behind its creation. If the server's umask
-// took bits away that the caller's had left, they are put back.
-Outcome<EntryReply> Filesystem::created(SessionSlot& slot, Made made) {
-  if (!made.attrs) {
-    co_return fail(Error::system(to_errno(made.attrs.error(), Attempt::kLookup)));
-  }
-  sftp::Attrs attrs = *made.attrs;
-  bool certain = true;
-  const bool masked = made.mode && attrs.has(sftp::kAttrPermissions) &&
-                      (attrs.permissions & kMaskableBits) != (*made.mode & kMaskableBits);
-  if (masked) {
-    const std::uint32_t kept = attrs.permissions & kPermissionBits & ~kMaskableBits;
-    const sftp::Attrs wanted = with_permissions(kept | (*made.mode & kMaskableBits));
-    const std::string path = made.path;
-    auto send = [path, wanted](sftp::Client& client) { return client.setstat(path, wanted); };
-    const Status fixed = co_await ask<void>(slot, nullptr, send);
-    name_made(*made.parent, made.name);
-    if (fixed) {
-      attrs.permissions = (attrs.permissions & ~kPermissionBits) | wanted.permissions;
-    }
-    certain = fixed || was_refused(fixed);
-  }
-  const InodeRef inode = enter_new(made.parent, made.name, attrs, made.token);
-  if (!certain) inode->expire();
-  if (made.empty_directory) {
-    const std::vector<sftp::DirEntry> nothing;
-    const Duration lifetime = shared_.options.attr_lifetime;
-    shared_.listings.put(*inode, nothing, made.token, lifetime, lifetime);
-  }
-  co_return entry_reply(inode);
-}
 
 Outcome<EntryReply> Filesystem::mkdir(OperationContext& op, std::uint64_t parent, std::string name,
                                       std::uint32_t mode) {
@@ -142,6 +107,8 @@ Outcome<EntryReply> Filesystem::make_on(SessionSlot& slot, OperationContext& op,
     }
     Made result(making.parent, std::move(making.name), *path, std::move(attrs), token);
     result.mode = making.mode;
+    result.uid = op.uid;
+    result.gid = op.gid;
     result.empty_directory = making.mode && made.has_value();
     co_return co_await created(slot, std::move(result));
   }
@@ -188,6 +155,8 @@ Outcome<EntryReply> Filesystem::mknod_on(SessionSlot& slot, OperationContext& op
   file->client->close(file->handle).forget();
   Made result(parent, std::move(name), *path, file->attrs, file->token);
   result.mode = mode;
+  result.uid = op.uid;
+  result.gid = op.gid;
   co_return co_await created(slot, std::move(result));
 }
 

@@ -22,6 +22,11 @@ struct Options {
   std::optional<std::uint32_t> gid;
   std::optional<std::uint32_t> umask;
 
+  // A session of root's gives new objects to their callers; others cannot.
+  bool give_to_creator = false;
+  // Else flock(2) and fcntl(2) say ENOLCK. Locks hold on this machine only.
+  bool local_locks = true;
+
   // Worker threads and sessions in all; there is at least one session for each worker.
   unsigned workers = 1;
   unsigned max_conns = 4;

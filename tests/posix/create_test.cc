@@ -105,15 +105,50 @@ POSIX_CASE(Create, InAMissingDirectory) {
   scene.call("mknod", ::mknod(scene.path("missing/file").c_str(), S_IFREG | 0640, 0));
 }
 
-POSIX_CASE(CreatePermission, OwnerIsTheSessionsUser) {
+POSIX_CASE(CreatePermission, BelongsToItsCreator) {
   scene.make_dir("open", 0777);
   scene.as_user(kOtherUser, [](Scene& other) {
     const UniqueFd fd = other.open("create", "open/file", O_RDWR | O_CREAT, 0644);
     other.call("write", ::write(fd.get(), "text", 4));
   });
   scene.contents("contents", "open/file");
-  scene.differs("new files belong to the user of the SSH session: SFTP acts as nobody else");
   scene.stat("owner", "open/file");
+}
+
+// What this mount shows and what the server has.
+void owner_everywhere(Scene& scene, const std::string& name) {
+  scene.lstat(name, name);
+  struct stat stored {};
+  scene.call("on the server", ::lstat(scene.backing(name).c_str(), &stored));
+  scene.note("user", static_cast<long>(stored.st_uid));
+  scene.note("group", static_cast<long>(stored.st_gid));
+  scene.note("mode", static_cast<long>(stored.st_mode & 07777U));
+}
+
+POSIX_CASE(CreatePermission, EveryKindBelongsToItsCreator) {
+  scene.make_dir("open", 0777);
+  scene.make_dir("inherited", 0777);
+  scene.call("chown", ::chown(scene.path("inherited").c_str(), 0, 4242));
+  scene.set_mode("inherited", 02777);
+  scene.as_user(kOtherUser, [](Scene& other) {
+    for (const std::string dir : {"open/", "inherited/"}) {
+      other.open("file", dir + "file", O_RDWR | O_CREAT | O_EXCL, 0640);
+      other.open("programme", dir + "programme", O_WRONLY | O_CREAT, 04755);
+      other.call("mkdir", ::mkdir(other.path(dir + "dir").c_str(), 0750));
+      other.call("symlink", ::symlink("file", other.path(dir + "link").c_str()));
+      other.call("dangling", ::symlink("nothing", other.path(dir + "dangling").c_str()));
+      other.call("mknod", ::mknod(other.path(dir + "node").c_str(), S_IFREG | 0600, 0));
+      other.call("chmod of one's own", ::chmod(other.path(dir + "file").c_str(), 0600));
+      other.call("in one's own", ::mkdir(other.path(dir + "dir/sub").c_str(), 0700));
+      other.call("link",
+                 ::link(other.path(dir + "file").c_str(), other.path(dir + "second").c_str()));
+    }
+  });
+  for (const std::string dir : {"open/", "inherited/"}) {
+    for (const char* name : {"file", "programme", "dir", "link", "dangling", "node", "dir/sub"}) {
+      owner_everywhere(scene, dir + name);
+    }
+  }
 }
 
 }  // namespace

@@ -109,6 +109,31 @@ POSIX_CASE(Rmdir, AfterItsContentsAreGone) {
   scene.list("and it is empty", "dir");
 }
 
+POSIX_CASE(Rmdir, WhenItsLastFileIsOpenButUnlinked) {
+  scene.make_dir("dir");
+  scene.make_file("dir/file", "text");
+  const UniqueFd fd = scene.must_open("dir/file", O_RDWR);
+  scene.call("unlink", ::unlink(scene.path("dir/file").c_str()));
+  scene.list("listed", "dir");
+  scene.call("rmdir", ::rmdir(scene.path("dir").c_str()));
+  scene.read_at("the file lives on", fd.get(), 0, 10);
+  scene.call("write", ::pwrite(fd.get(), "T", 1, 0));
+  scene.call("sync", ::fsync(fd.get()));
+  scene.read_at("and can be changed", fd.get(), 0, 10);
+  scene.list("nothing is left", ".");
+}
+
+POSIX_CASE(Rmdir, WhenItsLastFileWasReplacedWhileOpen) {
+  scene.make_dir("dir");
+  scene.make_file("dir/file", "old");
+  scene.make_file("new", "new");
+  const UniqueFd fd = scene.must_open("dir/file", O_RDWR);
+  scene.call("rename", ::rename(scene.path("new").c_str(), scene.path("dir/file").c_str()));
+  scene.call("unlink", ::unlink(scene.path("dir/file").c_str()));
+  scene.call("rmdir", ::rmdir(scene.path("dir").c_str()));
+  scene.read_at("the file lives on", fd.get(), 0, 10);
+}
+
 POSIX_CASE(Rmdir, WhileItIsOpen) {
   scene.make_dir("dir");
   const UniqueFd dir = scene.must_open("dir", O_RDONLY | O_DIRECTORY);

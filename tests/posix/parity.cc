@@ -37,6 +37,9 @@ ServerOptions server_for(const MountConfig& config) {
     options.sftp_subsystem =
         "/usr/lib/openssh/sftp-server -P posix-rename,statvfs,fstatvfs,hardlink,fsync,lsetstat,"
         "limits,expand-path,copy-data,home-directory,users-groups-by-id";
+  } else if (!config.shared) {
+    // What a new object may be used for is the caller's decision.
+    options.sftp_subsystem = "internal-sftp -u 0077";
   }
   return options;
 }

@@ -1,20 +1,41 @@
 // rename(2) and renameat2(2).
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <array>
+#include <cerrno>
 
 #include "posix/parity.h"
 #include "posix/text.h"
+#include "support/test_error.h"
 
 namespace sftpfs::test {
 namespace {
 
 POSIX_SUITE(Rename, every_server());
+POSIX_SUITE(RenameAtomic, every_mount());
 POSIX_SUITE(RenamePermission, shared_mounts());
 
 long rename_to(const Scene& scene, const char* from, const char* to, unsigned flags = 0) {
   return ::renameat2(AT_FDCWD, scene.path(from).c_str(), AT_FDCWD, scene.path(to).c_str(), flags);
+}
+
+// 0: each time the whole file of one version; else what was wrong. Ends with the other end of
+// `pipe`.
+int read_until_closed(int pipe, const std::string& path, std::size_t size) {
+  pollfd end{pipe, POLLIN, 0};
+  std::string bytes(size + 1, '\0');
+  while (::poll(&end, 1, 0) == 0) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd) return errno;
+    if (::read(fd.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(size)) return 200;
+    if (bytes.find_first_not_of(bytes[0]) != size) return 201;
+  }
+  return 0;
 }
 
 POSIX_CASE(Rename, ToANewName) {
@@ -137,6 +158,33 @@ POSIX_CASE(Rename, AsEditorsSave) {
     scene.call("rename", rename_to(scene, "document.tmp", "document"));
     scene.contents("contents", "document");
   }
+}
+
+// A reader opens the name again and again while an editor saves by renaming onto it.
+POSIX_CASE(RenameAtomic, ReadersSeeTheOldOrTheNewFileAndNeverNone) {
+  constexpr int kVersions = 100;
+  constexpr std::size_t kSize = 5'000;
+  scene.make_file("document", std::string(kSize, 'a'));
+  std::array<int, 2> pipe{};
+  must(::pipe2(pipe.data(), O_CLOEXEC), "pipe");
+  const std::string path = scene.path("document");
+  const pid_t reader = must(::fork(), "fork");
+  if (reader == 0) {
+    ::close(pipe[1]);
+    const int whole = read_until_closed(pipe[0], path, kSize);
+    ::_exit(whole);
+  }
+  ::close(pipe[0]);
+  long renamed = 0;
+  for (int version = 1; version <= kVersions; ++version) {
+    scene.make_file("temporary", std::string(kSize, static_cast<char>('a' + version % 26)));
+    if (rename_to(scene, "temporary", "document") == 0) ++renamed;
+  }
+  ::close(pipe[1]);
+  int status = 0;
+  must(::waitpid(reader, &status, 0), "waitpid");
+  scene.note("renamed", renamed);
+  scene.note("reader was content", static_cast<long>(WEXITSTATUS(status)));
 }
 
 POSIX_CASE(Rename, NoReplace) {

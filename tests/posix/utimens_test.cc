@@ -102,6 +102,48 @@ POSIX_CASE(Utimens, WritingMovesTheTime) {
   scene.note("mtime", age(attributes.st_mtime));
 }
 
+POSIX_CASE(Utimens, OfTheFarFuture) {
+  scene.make_file("file", "text");
+  constexpr time_t kYear2100 = 4'102'444'800;
+  scene.call("utimensat", set_times(scene, "file", {{{kYear2100, 0}, {kYear2100 + 1, 0}}}));
+  scene.times("times", "file");
+  scene.call("access time alone", set_times(scene, "file", {{{1, 0}, {0, UTIME_OMIT}}}));
+  scene.times("times", "file");
+}
+
+POSIX_CASE(Utimens, BeforeTheProtocolsFirstSecondIsThatSecond) {
+  scene.make_file("file", "text");
+  scene.call("utimensat", set_times(scene, "file", {{{-1, 0}, {-1'000'000, 0}}}));
+  scene.differs("times lie between 1970 and 2106: SFTP has 32 bits for them");
+  scene.times("times", "file");
+}
+
+// As touch(1) does it: -a, -m and -h, on links to files, to directories and to nothing.
+POSIX_CASE(Utimens, NeverOfWhatALinkLeadsTo) {
+  constexpr timespec kOmit{0, UTIME_OMIT};
+  constexpr timespec kThen{5000, 0};
+  scene.make_file("file", "text");
+  scene.make_dir("dir");
+  scene.make_link("file", "to_file");
+  scene.make_link("dir", "to_dir");
+  scene.make_link("nothing", "to_nothing");
+  for (const char* name : {"file", "dir"}) {
+    scene.call(name, set_times(scene, name, {{{1000, 0}, {2000, 0}}}));
+  }
+  for (const char* name : {"to_file", "to_dir", "to_nothing"}) {
+    scene.call("both", set_times(scene, name, {{{3000, 0}, {4000, 0}}}, AT_SYMLINK_NOFOLLOW));
+    scene.call("access time", set_times(scene, name, {{kThen, kOmit}}, AT_SYMLINK_NOFOLLOW));
+    scene.times(name, name);
+    scene.call("change time", set_times(scene, name, {{kOmit, kThen}}, AT_SYMLINK_NOFOLLOW));
+    scene.times(name, name);
+  }
+  scene.times("file", "file");
+  scene.times("dir", "dir");
+  struct stat attributes {};
+  scene.call("on the server", ::stat(scene.backing("file").c_str(), &attributes));
+  scene.note("still", static_cast<long>(attributes.st_mtime));
+}
+
 POSIX_CASE(Utimens, TheProtocolCountsSeconds) {
   scene.make_file("file", "text");
   scene.call("utimensat", set_times(scene, "file", {{{1000, 123'456'789}, {2000, 987'654'321}}}));

@@ -1,10 +1,14 @@
 // See dispatch.h.
 #include "fs/fuse/dispatch.h"
 
+#include <cerrno>
+
 #include "fs/fuse/handlers.h"
 
 namespace sftpfs::fuse {
 namespace {
+
+constexpr unsigned kLocks = FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS;
 
 // What the kernel and we agree on in FUSE_INIT.
 void on_init(void* userdata, fuse_conn_info* connection) {
@@ -17,8 +21,7 @@ void on_init(void* userdata, fuse_conn_info* connection) {
   // saves; the kernel itself drops set-uid bits on write.
   constexpr unsigned kUnwanted =
       FUSE_CAP_ASYNC_READ | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-      FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_EXPORT_SUPPORT |
-      FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS;
+      FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_EXPORT_SUPPORT | kLocks;
   connection->want |= kWanted & connection->capable;
   connection->want &= ~kUnwanted;
   connection->max_write = 1 << 20;
@@ -28,13 +31,32 @@ void on_init(void* userdata, fuse_conn_info* connection) {
   connection->time_gran = 1'000'000'000;  // SFTP v3 has whole seconds
 }
 
+void on_init_without_locks(void* userdata, fuse_conn_info* connection) {
+  on_init(userdata, connection);
+  connection->want |= kLocks & connection->capable;
+}
+void on_getlk(fuse_req_t request, fuse_ino_t, fuse_file_info*, struct flock*) {
+  fuse_reply_err(request, ENOLCK);
+}
+void on_setlk(fuse_req_t request, fuse_ino_t, fuse_file_info*, struct flock*, int) {
+  fuse_reply_err(request, ENOLCK);
+}
+void on_flock(fuse_req_t request, fuse_ino_t, fuse_file_info*, int) {
+  fuse_reply_err(request, ENOLCK);
+}
+
 }  // namespace
 
 // Left out on purpose, so that the kernel answers as for a local file system without the feature:
 // extended attributes, fallocate, ioctl, bmap, poll; locks are the kernel's own, local ones.
-fuse_lowlevel_ops make_operations() {
+fuse_lowlevel_ops make_operations(bool local_locks) {
   fuse_lowlevel_ops ops{};
-  ops.init = on_init;
+  ops.init = local_locks ? on_init : on_init_without_locks;
+  if (!local_locks) {
+    ops.getlk = on_getlk;
+    ops.setlk = on_setlk;
+    ops.flock = on_flock;
+  }
   add_name_handlers(ops);
   add_attribute_handlers(ops);
   add_file_handlers(ops);

@@ -9,7 +9,8 @@
 
 namespace sftpfs::fuse {
 
-// The table for fuse_session_new(). `init` is called on the worker that reads FUSE_INIT.
-fuse_lowlevel_ops make_operations();
+// The table for fuse_session_new(). `init` is called on the worker that reads FUSE_INIT. Locks are
+// the kernel's own, local ones, or there are none (ENOLCK).
+fuse_lowlevel_ops make_operations(bool local_locks);
 
 }  // namespace sftpfs::fuse

@@ -73,7 +73,7 @@ Result<std::unique_ptr<Mount>> Mount::create(fs::Filesystem& filesystem,
                                              bool debug, MountCallbacks callbacks) {
   std::unique_ptr<Mount> mount(new Mount(filesystem, std::move(callbacks)));
   Arguments arguments(fuse_options, debug);
-  const fuse_lowlevel_ops operations = make_operations();
+  const fuse_lowlevel_ops operations = make_operations(filesystem.shared().options.local_locks);
   mount->session_.reset(
       fuse_session_new(arguments.get(), &operations, sizeof(operations), mount.get()));
   if (!mount->session_) return fail(ErrorCode::kInvalid, "libfuse refused the mount options");
