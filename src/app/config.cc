@@ -40,6 +40,14 @@ Status check_bare(const Config& config) {
   return {};
 }
 
+Status check_owners(const Config& config) {
+  const bool files = !config.uid_file.empty() || !config.gid_file.empty();
+  if (config.idmap == IdMapping::kFile && !files) {
+    return wrong("idmap=file needs uidfile= or gidfile=");
+  }
+  return {};
+}
+
 Status check_caches(const Config& config) {
   if (config.cache_size_bytes < config.block_size_bytes) {
     return wrong(fmt::format("cache_size={} is smaller than one block (block_size={})",
@@ -59,7 +67,8 @@ Status validate(const Config& config) {
                              config.workers, config.workers));
   }
   if (config.soft && config.timeo_s <= 0) return wrong("soft needs a timeo greater than 0");
-  Status checked = check_caches(config);
+  Status checked = check_owners(config);
+  if (checked) checked = check_caches(config);
   if (checked) checked = check_bare(config);
   if (!checked) return checked;
   return check_transport(config);

@@ -25,6 +25,8 @@ enum class Transport : std::uint8_t {
   kSsh,  // an ssh(1) child
 };
 
+enum class IdMapping : std::uint8_t { kNone, kUser, kFile };
+
 // A word of ssh_config(5), spelt as there.
 struct SshOption {
   std::string name;
@@ -81,6 +83,16 @@ struct Config {
   std::optional<std::uint32_t> umask;
   std::optional<bool> create_owner_caller;  // unset: where that is what a local disk would do
   bool local_locks = true;
+  IdMapping idmap = IdMapping::kNone;
+  std::string uid_file;
+  std::string gid_file;
+  bool nomap_ignore = false;
+
+  // Links.
+  bool follow_symlinks = false;
+  bool transform_symlinks = false;
+  bool contain_symlinks = false;
+  bool disable_hardlink = false;
 
   // The connection.
   Transport transport = Transport::kAuto;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "ctl/client.h"
 #include "ctl/mount_table.h"
 #include "ctl/rendezvous.h"
 #include "fs/directory_stream.h"
@@ -161,6 +162,7 @@ runtime::Task<ctl::Report> Control::report() {
   report.remote_directory = shared_.inodes.root_path();
   report.uptime_s = seconds(loop_.now() - begun_);
   report.dirty_bytes_max = config_.dirty_bytes_max;
+  report.umount_timeout_s = std::chrono::duration<double>(config_.umount_timeout).count();
   report.open_files = shared_.files.size();
   report.open_directories = shared_.directories.size();
   report.inodes = shared_.inodes.size();
@@ -265,6 +267,19 @@ ctl::Answer Control::drop_caches() {
   }
   log_info("caches of {} files and directories dropped", inodes.size());
   return nlohmann::json{{"inodes", inodes.size()}};
+}
+
+Status change_log_level(const std::string& mountpoint, LogLevel level) {
+  const auto named = std::find_if(kLevels.begin(), kLevels.end(),
+                                  [level](const auto& each) { return each.second == level; });
+  const Result<std::string> socket = ctl::socket_for(ctl::absolute_path(mountpoint));
+  if (!socket) return fail(socket.error());
+  Result<ctl::Client> client = ctl::Client::connect(*socket);
+  if (!client) return fail(client.error());
+  const Result<nlohmann::json> done =
+      client->ask({{"command", "loglevel"}, {"level", named->first}});
+  if (!done) return fail(done.error());
+  return {};
 }
 
 ctl::Answer Control::set_log_level(const std::string& level) {

@@ -63,4 +63,7 @@ class Control final : private ctl::Handler {
   ctl::Server server_;
 };
 
+// Asks the daemon of another mount, over its socket, to log from `level` on.
+Status change_log_level(const std::string& mountpoint, LogLevel level);
+
 }  // namespace sftpfs::app

@@ -14,6 +14,7 @@
 #include "app/credentials.h"
 #include "app/daemon.h"
 #include "app/help.h"
+#include "app/id_files.h"
 #include "app/mountpoint.h"
 #include "app/process_setup.h"
 #include "app/service.h"
@@ -159,7 +160,16 @@ int mount_now(Config config) {
   const Result<ssh::Settled> ssh = settle_ssh(config);
   if (!ssh) return complain(ssh.error(), exit_code_for(ssh.error()));
   give_up_rights(config, ssh->options);
-  const fs::Options fs = fs_options(config, std::thread::hardware_concurrency());
+  if (config.idmap == IdMapping::kUser && config.lazy_connect) {
+    fmt::print(
+        stderr,
+        "{}: idmap=user has no effect with lazy_connect, which asks nobody; use uid= and gid=\n",
+        kIdent);
+  }
+  fs::Options fs = fs_options(config, std::thread::hardware_concurrency());
+  Result<fs::IdRules> ids = id_rules(config);
+  if (!ids) return complain(ids.error(), ExitCode::kUsage);
+  fs.ids = std::move(*ids);
   const Result<Mountpoint> mountpoint = config.check ? Mountpoint{} : prepare_mountpoint(config);
   if (!mountpoint) return complain(mountpoint.error(), exit_code_for(mountpoint.error()));
   if (config.fake && !config.check) return static_cast<int>(ExitCode::kOk);
@@ -204,7 +214,10 @@ int mount_run(int argc, char** argv) {
     case Action::kHelp: fmt::print("{}", help_text()); return 0;
     case Action::kVersion: fmt::print("{}", version_text()); return 0;
     case Action::kRemount: {
-      const Status done = remount(line->config);
+      Status done = remount(line->config);
+      if (done && line->config.log_level) {
+        done = change_log_level(line->config.mountpoint, *line->config.log_level);
+      }
       return done ? 0 : complain(done.error(), exit_code_for(done.error()));
     }
     case Action::kMount: break;

@@ -109,16 +109,20 @@ Status set_create_owner(const OptionUse& use) {
 }
 
 Status set_idmap(const OptionUse& use) {
-  if (use.value == "none") return {};
-  if (use.value == "user") {
-    use.into.warnings.emplace_back(
-        "idmap=user is not available yet: files show the server's owner; use uid= and gid=");
-    return {};
-  }
-  // Going on would send wrong owners to the server.
-  if (use.value == "file")
-    return wrong("idmap=file is not available; use idmap=none, uid= or gid=");
-  return wrong(fmt::format("'{}' is none of: none, user, file", use.value));
+  static constexpr std::array<Keyword<IdMapping>, 3> kKinds = {
+      {{"none", IdMapping::kNone}, {"user", IdMapping::kUser}, {"file", IdMapping::kFile}}};
+  const Result<IdMapping> kind = parse_keyword(use.value, kKinds);
+  if (!kind) return fail(kind.error());
+  use.into.config.idmap = *kind;
+  return {};
+}
+
+Status set_nomap(const OptionUse& use) {
+  static constexpr std::array<Keyword<bool>, 2> kKinds = {{{"error", false}, {"ignore", true}}};
+  const Result<bool> ignore = parse_keyword(use.value, kKinds);
+  if (!ignore) return fail(ignore.error());
+  use.into.config.nomap_ignore = *ignore;
+  return {};
 }
 
 Status set_log_level(const OptionUse& use) {
@@ -187,16 +191,16 @@ Status set_vsock(const OptionUse& use) {
 }
 
 Status set_workaround(const OptionUse& use) {
-  static constexpr std::array<std::string_view, 13> kHarmless = {
-      "none",  "norename", "norenamexdev", "truncate",     "notruncate", "buflimit", "nobuflimit",
-      "fstat", "nofstat",  "createmode",   "nocreatemode", "nodelay",    "nonodelay"};
+  // All of them are either always so here, or for faults that this programme does not have.
+  static constexpr std::array<std::string_view, 17> kWords = {
+      "none",       "all",          "rename",   "norename",   "renamexdev", "norenamexdev",
+      "truncate",   "notruncate",   "buflimit", "nobuflimit", "fstat",      "nofstat",
+      "createmode", "nocreatemode", "nodelay",  "nonodelay",  "nodelaysrv"};
   for (std::string_view rest = use.value; !rest.empty();) {
     const std::size_t colon = std::min(rest.find(':'), rest.size());
     const std::string_view word = rest.substr(0, colon);
     rest.remove_prefix(std::min(colon + 1, rest.size()));
-    if (word == "rename" || word == "renamexdev" || word == "all") {
-      use.into.warnings.push_back(fmt::format("workaround={} is not available yet", word));
-    } else if (std::find(kHarmless.begin(), kHarmless.end(), word) == kHarmless.end()) {
+    if (std::find(kWords.begin(), kWords.end(), word) == kWords.end()) {
       return wrong(fmt::format("'{}' is not a workaround", word));
     }
   }

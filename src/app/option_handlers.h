@@ -63,6 +63,7 @@ Status set_dir_cache(const OptionUse& use);
 Status set_debug(const OptionUse& use);
 Status set_create_owner(const OptionUse& use);
 Status set_idmap(const OptionUse& use);
+Status set_nomap(const OptionUse& use);
 Status set_log_level(const OptionUse& use);
 Status set_security_context(const OptionUse& use);
 Status set_ssh_command(const OptionUse& use);

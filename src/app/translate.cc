@@ -145,6 +145,10 @@ fs::Options fs_options(const Config& config, unsigned cores) {
   out.umask = config.umask;
   out.give_to_creator = gives_to_creator(config);
   out.local_locks = config.local_locks;
+  out.follow_links = config.follow_symlinks;
+  out.links.transform = config.transform_symlinks;
+  out.links.contain = config.contain_symlinks;
+  out.hard_links = !config.disable_hardlink;
   out.workers = worker_count(config, cores);
   out.max_conns = config.max_conns;
   out.cache_size_bytes = config.cache_size_bytes;

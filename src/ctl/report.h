@@ -66,6 +66,7 @@ struct Report {
   double uptime_s = 0;
   std::uint64_t dirty_bytes = 0;  // written here and not yet on the server
   std::uint64_t dirty_bytes_max = 0;
+  double umount_timeout_s = 30;  // how long unmounting waits for those
   std::uint64_t open_files = 0;
   std::uint64_t open_directories = 0;
   std::uint64_t inodes = 0;
@@ -96,9 +97,10 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(CounterReport, operations, bytes
                                                 writes_sent, write_errors)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Report, version, pid, uid, source, mountpoint,
                                                 transport, remote_directory, state, message,
-                                                uptime_s, dirty_bytes, dirty_bytes_max, open_files,
-                                                open_directories, inodes, operations_in_flight,
-                                                cache, counters, sessions)
+                                                uptime_s, dirty_bytes, dirty_bytes_max,
+                                                umount_timeout_s, open_files, open_directories,
+                                                inodes, operations_in_flight, cache, counters,
+                                                sessions)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(OperationReport, name, path, inode, pid, uid, age_s)
 
 // What a peer sent may be of any shape: kProtocol when it is not a T's.

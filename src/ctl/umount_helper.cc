@@ -29,7 +29,6 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kDrainPatience{30};
 constexpr int kUsage = 1;
 constexpr int kFailure = 32;
 
@@ -74,8 +73,11 @@ std::optional<Wish> understand(std::span<const char* const> arguments) {
 // One line that is written over while data are on their way, on a terminal; silent elsewhere.
 class NewsLine {
  public:
-  explicit NewsLine(const Wish& wish)
-      : wish_(wish), terminal_(::isatty(STDERR_FILENO) == 1), begun_(steady_clock::now()) {}
+  NewsLine(const Wish& wish, std::chrono::duration<double> patience)
+      : wish_(wish),
+        patience_(patience),
+        terminal_(::isatty(STDERR_FILENO) == 1),
+        begun_(steady_clock::now()) {}
   ~NewsLine() {
     if (shown_ && terminal_) fmt::print(stderr, "\n");
   }
@@ -91,29 +93,36 @@ class NewsLine {
       std::fflush(stderr);
       shown_ = true;
     }
-    return left_bytes_ == 0 || steady_clock::now() - begun_ < kDrainPatience;
+    return left_bytes_ == 0 || steady_clock::now() - begun_ < patience_;
   }
   std::uint64_t left_bytes() const { return left_bytes_; }
 
  private:
   const Wish& wish_;
+  const std::chrono::duration<double> patience_;
   const bool terminal_;
   const steady_clock::time_point begun_;
   std::uint64_t left_bytes_ = 0;
   bool shown_ = false;
 };
 
+// The usual values where the daemon does not answer.
+Report report_of(const std::string& socket) {
+  const Result<nlohmann::json> report = ask_once(socket, "report");
+  const Result<Report> status = report ? read_as<Report>(*report) : fail(report.error());
+  return status.value_or(Report{});
+}
+
 // Whether all that was written is on the server, as far as can be told.
 bool drained(const Wish& wish, const std::string& socket) {
   Result<Client> client = Client::connect(socket);
   if (!client) return true;  // the daemon has died: there is nobody to wait for
-  NewsLine news(wish);
+  const Report before = report_of(socket);
+  NewsLine news(wish, std::chrono::duration<double>(before.umount_timeout_s));
   const Result<nlohmann::json> flushed = client->ask(
       {{"command", "flush"}}, [&news](const nlohmann::json& value) { return news.show(value); });
   if (flushed || news.left_bytes() == 0) return true;
-  const Result<nlohmann::json> report = ask_once(socket, "report");
-  const Result<Report> status = report ? read_as<Report>(*report) : fail(report.error());
-  const std::string why = status ? printable(status->message) : std::string();
+  const std::string why = printable(report_of(socket).message);
   say(fmt::format(
       "{}: {} are not on the server yet{}{}; it stays mounted (umount -f gives them up)",
       printable(wish.directory), human_bytes(static_cast<double>(news.left_bytes())),
@@ -158,7 +167,7 @@ bool unmount(const Wish& wish) {
 
 void wait_for_end(const Wish& wish, const UniqueFd& daemon) {
   if (!daemon) return;
-  constexpr auto kPatience = std::chrono::milliseconds(kDrainPatience);
+  constexpr std::chrono::milliseconds kPatience{30'000};
   pollfd end{daemon.get(), POLLIN, 0};
   const int ended = ::poll(&end, 1, static_cast<int>(kPatience.count()));
   if (ended == 0) say(printable(wish.directory) + ": unmounted; its daemon is still ending");

@@ -1,6 +1,8 @@
 // See directory_stream.h.
 #include "fs/directory_stream.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -149,6 +151,9 @@ void DirectoryStream::read_on() {
 void DirectoryStream::take(std::vector<sftp::DirEntry> names) {
   for (sftp::DirEntry& entry : names) {
     if (!seen_.empty() && seen_.contains(entry.name)) continue;
+    // Listings describe links themselves: what is shown in their place has to be asked for.
+    const bool link = entry.attrs.has(sftp::kAttrPermissions) && S_ISLNK(entry.attrs.permissions);
+    if (link && shared_.options.follow_links) entry.attrs = sftp::Attrs{};
     entries_.push_back(std::move(entry));
   }
 }

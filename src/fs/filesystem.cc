@@ -56,8 +56,8 @@ FileAttr Filesystem::to_file_attr(const Inode& inode, const sftp::Attrs& attrs) 
   const std::uint32_t mode = attrs.has(sftp::kAttrPermissions) ? attrs.permissions : kModeUnknown;
   out.mode = (mode & ~static_cast<std::uint32_t>(S_IFMT)) | inode.type();
   if (options.umask) out.mode &= ~(*options.umask & 07777U);
-  out.uid = options.uid.value_or(attrs.uid);
-  out.gid = options.gid.value_or(attrs.gid);
+  out.uid = options.uid.value_or(shared_.ids.shown_user(attrs.uid));
+  out.gid = options.gid.value_or(shared_.ids.shown_group(attrs.gid));
   out.size = attrs.size;
   out.blocks = (attrs.size + kBlockBytes - 1) / kBlockBytes;
   out.atime.seconds = attrs.atime;
@@ -122,6 +122,19 @@ Completion Filesystem::start(OperationContext& op) {
   co_return co_await runtime::run_on(slot.loop(), start_on(slot, op));
 }
 
+// The owner of the login directory, as sshfs takes it, is who we are there.
+Completion Filesystem::learn_user(SessionSlot& slot, OperationContext& op) {
+  auto look = [](sftp::Client& client) { return client.stat("."); };
+  const Result<sftp::Attrs> home = co_await ask<sftp::Attrs>(slot, op.cancel.get(), look);
+  if (!home) co_return fail(home.error());
+  if (!home->has(sftp::kAttrUidGid)) {
+    co_return fail(ErrorCode::kUnsupported,
+                   "idmap=user: the server does not tell owners; use uid= and gid=");
+  }
+  shared_.ids.learn(home->uid, home->gid);
+  co_return Status();
+}
+
 Completion Filesystem::start_on(SessionSlot& slot, OperationContext& op) {
   const std::string wanted =
       shared_.options.remote_directory.empty() ? "." : shared_.options.remote_directory;
@@ -136,6 +149,10 @@ Completion Filesystem::start_on(SessionSlot& slot, OperationContext& op) {
     co_return fail(ErrorCode::kProtocol, "the server's path of '" + wanted + "' is not absolute");
   }
   shared_.inodes.set_root_path(*root);
+  if (shared_.ids.wants_user()) {
+    const Status known = co_await learn_user(slot, op);
+    if (!known) co_return known;
+  }
   const AttrToken token = shared_.token(Ordering::kIndependent);
   const std::string path = *root;
   auto look = [path](sftp::Client& client) { return client.stat(path); };

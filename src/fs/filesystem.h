@@ -215,6 +215,7 @@ class Filesystem {
   Completion keep_open(OperationContext& op, InodeRef inode);
   Outcome<std::string> readlink_on(SessionSlot& slot, OperationContext& op, InodeRef inode);
   Outcome<StatFsReply> statfs_on(SessionSlot& slot, std::shared_ptr<runtime::Cancel> cancel);
+  Completion learn_user(SessionSlot& slot, OperationContext& op);
   Completion start_on(SessionSlot& slot, OperationContext& op);
 
   // The open state of `inode`, at home in `slot` (null: the least loaded) if it is new.

@@ -52,12 +52,28 @@ sftp::Attrs to_wire(const SetAttr& change, const sftp::Attrs& current) {
   return attrs;
 }
 
+Status map_owner(const IdMap& ids, SetAttr& change) {
+  if (change.has_uid) {
+    const Result<std::uint32_t> uid = ids.sent_user(change.uid);
+    if (!uid) return fail(uid.error());
+    change.uid = *uid;
+  }
+  if (change.has_gid) {
+    const Result<std::uint32_t> gid = ids.sent_group(change.gid);
+    if (!gid) return fail(gid.error());
+    change.gid = *gid;
+  }
+  return {};
+}
+
 }  // namespace
 
 Outcome<AttrReply> Filesystem::setattr(OperationContext& op, std::uint64_t inode, SetAttr change,
                                        std::uint64_t handle) {
   const Result<InodeRef> found = find(inode);
   if (!found) co_return fail(found.error());
+  const Status mapped = map_owner(shared_.ids, change);
+  if (!mapped) co_return fail(mapped.error());
   OpenFileRef file = handle != 0 ? shared_.files.find(handle) : nullptr;
   if (file != nullptr && !file->writable) file = nullptr;
   const std::shared_ptr<FileIo> io = (*found)->io();

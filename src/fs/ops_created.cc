@@ -52,10 +52,14 @@ sftp::Attrs Filesystem::owed_owner(const sftp::Attrs& made, const Inode& parent,
   }
   const AttrView directory = parent.view(shared_.clock.now());
   const bool inherited = directory.known && (directory.attrs.permissions & S_ISGID) != 0;
-  const std::uint32_t group = inherited ? made.gid : gid;
-  if (made.uid == uid && made.gid == group) return owed;
+  // As the server numbers them; who is nobody there owns nothing there.
+  const Result<std::uint32_t> user = shared_.ids.sent_user(uid);
+  const Result<std::uint32_t> own_group = shared_.ids.sent_group(gid);
+  if (!user || !own_group) return owed;
+  const std::uint32_t group = inherited ? made.gid : *own_group;
+  if (made.uid == *user && made.gid == group) return owed;
   owed.flags = sftp::kAttrUidGid;
-  owed.uid = uid;
+  owed.uid = *user;
   owed.gid = group;
   return owed;
 }

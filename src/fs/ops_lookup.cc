@@ -190,7 +190,7 @@ Outcome<std::string> Filesystem::readlink_on(SessionSlot& slot, OperationContext
   if (target->empty() || target->find('\0') != std::string::npos) {
     co_return fail(Error::system(EIO));
   }
-  co_return *target;
+  co_return shown_target(shared_.options.links, shared_.inodes.root_path(), *path, *target);
 }
 
 // umount(8) asks for it before it unmounts and must not hang because the server is away: then it

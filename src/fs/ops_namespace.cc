@@ -162,6 +162,7 @@ Outcome<EntryReply> Filesystem::mknod_on(SessionSlot& slot, OperationContext& op
 
 Outcome<EntryReply> Filesystem::link(OperationContext& op, std::uint64_t inode,
                                      std::uint64_t parent, std::string name) {
+  if (!shared_.options.hard_links) co_return fail(Error::system(EPERM));
   const Result<InodeRef> directory = find(parent);
   if (!directory) co_return fail(directory.error());
   const Result<InodeRef> existing = find(inode);

@@ -11,6 +11,9 @@
 
 #include "base/clock.h"
 
+#include "fs/id_map.h"
+#include "fs/link_target.h"
+
 namespace sftpfs::fs {
 
 struct Options {
@@ -21,6 +24,11 @@ struct Options {
   std::optional<std::uint32_t> uid;
   std::optional<std::uint32_t> gid;
   std::optional<std::uint32_t> umask;
+  IdRules ids;
+
+  bool follow_links = false;  // show what a link leads to in its place
+  LinkRules links;
+  bool hard_links = true;
 
   // A session of root's gives new objects to their callers; others cannot.
   bool give_to_creator = false;

@@ -91,6 +91,7 @@ struct Shared {
         clock(the_clock),
         cache(cache_config(chosen)),
         listings(chosen.listing_bytes_max),
+        ids(chosen.ids),
         pool(chosen, the_clock, std::move(connector)) {}
 
   static cache::CacheConfig cache_config(const Options& options) {
@@ -117,6 +118,7 @@ struct Shared {
   InodeTable inodes;
   cache::BlockCache cache;
   Listings listings;
+  IdMap ids;
   HandleTable<OpenFile> files;
   HandleTable<DirectoryStream> directories;
   Counters counters;

@@ -20,6 +20,7 @@ sftp::SessionOptions session_options(const Options& options, unsigned index) {
   session.ping_interval = options.ping_interval;
   session.missed_pings_max = static_cast<int>(options.ping_count_max);
   session.greeting_timeout = options.greeting_timeout;
+  session.follow_links = options.follow_links;
   session.seed = index + 1;
   return session;
 }

@@ -100,7 +100,8 @@ Call<Attrs> Client::stat(const std::string& path, Queue queue) {
 }
 
 Call<Attrs> Client::lstat(const std::string& path, Queue queue) {
-  return call_attrs(*engine_, queue, encode_path(PacketType::kLstat, path));
+  return call_attrs(*engine_, queue,
+                    encode_path(follow_links_ ? PacketType::kStat : PacketType::kLstat, path));
 }
 
 Call<Attrs> Client::fstat(const Handle& handle, Queue queue) {

@@ -79,6 +79,9 @@ class Client {
   // Ends when no request is in flight any more.
   Call<void> drained();
 
+  // From now on lstat() follows symbolic links as well.
+  void follow_links() { follow_links_ = true; }
+
   // Attributes. stat() follows symbolic links, lstat() does not.
   Call<Attrs> stat(const std::string& path, Queue queue = Queue::kMetadata);
   Call<Attrs> lstat(const std::string& path, Queue queue = Queue::kMetadata);
@@ -133,6 +136,7 @@ class Client {
  private:
   // Shared so that what the engine posts to its loop can tell that it is gone.
   std::shared_ptr<Engine> engine_;
+  bool follow_links_ = false;
 };
 
 }  // namespace sftpfs::sftp

@@ -132,6 +132,7 @@ void Session::attempt_ended(const runtime::Cancel& whose, Result<std::unique_ptr
 
 void Session::become_ready(std::unique_ptr<Client> client) {
   client_ = std::move(client);
+  if (options_.follow_links) client_->follow_links();
   ++epoch_;
   ready_since_ = loop_.now();
   last_error_.reset();

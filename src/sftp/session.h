@@ -48,7 +48,8 @@ struct SessionOptions {
   Duration greeting_timeout = std::chrono::seconds(30);
   Duration ping_interval = std::chrono::seconds(15);
   int missed_pings_max = 3;
-  std::uint64_t seed = 0;  // of the back-off's chance
+  std::uint64_t seed = 0;     // of the back-off's chance
+  bool follow_links = false;  // Client::follow_links()
 };
 
 class Session : public std::enable_shared_from_this<Session> {

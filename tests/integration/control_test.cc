@@ -29,7 +29,8 @@ class ControlCommands : public testing::Test {
     MountOptions options;
     options.port = relay_.port();
     // The test's own file must not be kept away by the kernel's knowledge of it.
-    options.extra = {"attr_timeout=3600", "entry_timeout=3600", "dcache_timeout=3600"};
+    options.extra = {"attr_timeout=3600", "entry_timeout=3600", "dcache_timeout=3600",
+                     "umount_timeout=2"};
     return options;
   }
   static Outcome ctl(const Arguments& words) {
@@ -150,6 +151,13 @@ TEST_F(ControlCommands, LogLevelChangesAtOnce) {
   EXPECT_EQ(ctl({"loglevel", "loud", mount_.path()}).exit_code, 1);
 }
 
+TEST_F(ControlCommands, RemountChangesTheLogLevelOfTheDaemon) {
+  const Outcome outcome = run({mount_program(), server_.source(server_.root()), mount_.path(), "-o",
+                               "remount,rw,log_level=debug"});
+  ASSERT_TRUE(outcome.ok()) << outcome.describe();
+  EXPECT_NE(mount_.log().find("log level debug"), std::string::npos);
+}
+
 // Another user is not let in; root's own rubbish does not disturb the mount.
 TEST_F(ControlCommands, StrangersAndRubbishDoNoHarm) {
   const std::string path = socket();
@@ -181,6 +189,24 @@ TEST_F(ControlCommands, UmountHelperWaitsForTheDataAndTheDaemon) {
   EXPECT_FALSE(mount_at(mount_.path()));
   EXPECT_EQ(mount_.wait_gone(std::chrono::milliseconds(1000)), "");
   EXPECT_EQ(socket(), "");
+}
+
+// Not longer than umount_timeout, which this mount has set to two seconds.
+TEST_F(ControlCommands, UmountHelperGivesUpWhenItsTimeIsOver) {
+  relay_.set_bandwidth(kMiB / 2);
+  // Another process: with a descriptor of ours even starting the helper would wait for the data.
+  Process writer({"dd", "if=/dev/zero", "of=" + mount_.file("file"), "bs=3M", "count=1"});
+  const Deadline deadline(std::chrono::seconds(10));
+  while (report().value("dirty_bytes", 0) == 0 && !deadline.passed()) {
+  }
+  const Outcome outcome = umount_helper({mount_.path()});
+  EXPECT_EQ(outcome.exit_code, 32) << outcome.describe();
+  EXPECT_NE(outcome.errors.find("are not on the server yet"), std::string::npos)
+      << outcome.describe();
+  EXPECT_GE(outcome.elapsed, std::chrono::milliseconds(1900));
+  EXPECT_LT(outcome.elapsed, std::chrono::seconds(15));
+  relay_.set_bandwidth(0);
+  EXPECT_TRUE(writer.wait(Deadline(std::chrono::seconds(30))));
 }
 
 TEST_F(ControlCommands, UmountHelperNamesAMountThatIsBusy) {

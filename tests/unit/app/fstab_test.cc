@@ -55,17 +55,16 @@ const std::vector<Line>& corpus() {
        "allow_other,reconnect",
        [](const Config& c) {
          return c.allow_other &&
-                c.identity_files == std::vector<std::string>{"/home/joe/.ssh/id_rsa"};
-       },
-       1},
+                c.identity_files == std::vector<std::string>{"/home/joe/.ssh/id_rsa"} &&
+                c.idmap == IdMapping::kUser;
+       }},
       {"delay_connect,_netdev,user,idmap=user,transform_symlinks,identityfile=/root/.ssh/"
        "id_ed25519,"
        "allow_other,default_permissions,uid=1000,gid=1000",
        [](const Config& c) {
          return c.lazy_connect && c.default_permissions && c.uid == 1000U && c.gid == 1000U &&
-                c.identity_files.size() == 1;
-       },
-       2},
+                c.identity_files.size() == 1 && c.transform_symlinks;
+       }},
       {"reconnect,ServerAliveInterval=15,ServerAliveCountMax=3",
        [](const Config& c) {
          return c.server_alive_interval_s == 15U && c.server_alive_count_max == 3U;
@@ -96,8 +95,15 @@ const std::vector<Line>& corpus() {
        [](const Config& c) { return !c.dir_cache && c.direct_io && c.sync_writes; }},
       {"max_conns=8,max_read=65536,max_write=65536",
        [](const Config& c) { return c.max_conns == 8; }},
-      {"workaround=rename,no_readahead,sync_readdir", anything, 1},
-      {"no_contain_symlinks,follow_symlinks,disable_hardlink", anything, 2},
+      {"workaround=rename,no_readahead,sync_readdir", anything},
+      {"no_contain_symlinks,follow_symlinks,disable_hardlink",
+       [](const Config& c) {
+         return !c.contain_symlinks && c.follow_symlinks && c.disable_hardlink;
+       }},
+      {"idmap=file,uidfile=/etc/uids,gidfile=/etc/gids,nomap=ignore",
+       [](const Config& c) {
+         return c.idmap == IdMapping::kFile && c.uid_file == "/etc/uids" && c.nomap_ignore;
+       }},
       {"password_stdin,allow_root",
        [](const Config& c) { return c.password_stdin && c.allow_root; }},
       {"sftp_server=/usr/lib/openssh/sftp-server,ssh_command=sudo\\\\ -u\\\\ joe\\\\ ssh",
@@ -169,8 +175,8 @@ TEST(Fstab, EveryLineOfTheCorpusIsUnderstood) {
 }
 
 TEST(Fstab, WhatCannotBeHonouredIsRefusedInOneLine) {
-  for (const char* options : {"idmap=file,uidfile=/etc/uids,gidfile=/etc/gids",
-                              "contain_symlinks",
+  for (const char* options : {"idmap=file",
+                              "nomap=hide",
                               "nosymfollow",
                               "directport=1234,passive",
                               "vsock=3",
