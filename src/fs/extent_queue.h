@@ -5,7 +5,7 @@
 // behind everything that has to be written again, and in the right order: what overlaps something
 // older that is written again has to be written again, too.
 //
-//   queued -> (sent: acknowledged or refused) -> settled -> gone
+//   queued -> sent (acknowledged or refused) -> settled -> gone
 //      ^                 | connection lost
 //      +-----------------+
 //
@@ -30,6 +30,7 @@ struct Extent {
   SharedBytes data;
   std::size_t accepted_bytes = 0;  // data's size at first; recovery may find a part written
   std::size_t pieces = 0;          // how many accepted writes it holds
+  bool sent = false;               // else it is held back
   bool refused = false;            // by the server, for good
   bool settled = false;
 

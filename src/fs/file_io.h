@@ -36,6 +36,7 @@
 #include "base/bytes.h"
 #include "fs/ask.h"
 #include "fs/extent_queue.h"
+#include "fs/lane.h"
 #include "fs/open_file.h"
 #include "fs/shared.h"
 #include "fs/types.h"
@@ -81,9 +82,9 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   Shared& shared() const { return shared_; }
 
   // The connection ------------------------------------------------------------------------------
-  // Waits until requests can be sent and, for a `file` (may be null), its handle is valid. Until
-  // the next suspension client() and file->handle may then be used. ESTALE: the file can never be
-  // used again.
+  // Waits until requests can be sent over the home session alone, behind all writes, and, for a
+  // `file` (may be null), its handle is valid. Until the next suspension client() and file->handle
+  // may then be used. ESTALE: the file can never be used again.
   runtime::Task<Status> live(OpenFileRef file, runtime::Cancel* cancel);
   bool is_live() const { return !recovering_ && !ended_ && client_ && client_->alive(); }
   const ClientRef& client() const { return client_; }
@@ -177,15 +178,38 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   void accept(const OpenFileRef& file, std::uint64_t offset, SharedBytes data);
   bool gather(const OpenFileRef& file, std::uint64_t offset, const SharedBytes& data);
   void send(OpenFileRef file, std::uint64_t offset, SharedBytes data, std::size_t pieces);
-  static runtime::Task<void> transmit(std::shared_ptr<FileIo> self, ExtentRef extent);
+  void start_transmit(const ExtentRef& extent);
+  static runtime::Task<void> transmit(std::shared_ptr<FileIo> self, ExtentRef extent, LaneRef lane);
   // Latches the error; looks into it first where the server has said little.
   runtime::Task<void> refuse(ExtentRef extent, Error error);
   void settle(Extent& extent);
   // Whether the connection was there until the server had answered.
-  runtime::Task<Result<bool>> flush_once(OpenFileRef file, bool sync_to_disk,
+  runtime::Task<Result<bool>> flush_once(OpenFileRef file, bool sync_to_disk, bool wrote,
                                          runtime::Cancel* cancel);
   void doom_blocks(std::uint64_t from, std::uint64_t to, std::uint64_t old_size);
+  // Where a write at `offset` ends at the latest; appended bytes have no place yet.
+  std::uint64_t stripe_end(const OpenFile& file, std::uint64_t offset) const;
   std::size_t gather_bytes_max(const OpenFile& file) const;
+
+  // Striping (file_stripes.cc)
+  // A stream of reads or writes has come so much farther.
+  void stream_moves(const OpenFileRef& file, std::size_t bytes, bool writing);
+  bool far_enough(const OpenFile& file) const;
+  bool may_stripe(const OpenFile& file, bool writing) const;
+  std::vector<SessionSlot*> slots_without_lane() const;
+  static runtime::Task<void> open_lanes(std::shared_ptr<FileIo> self, OpenFileRef file);
+  runtime::Task<LaneRef> open_lane(SessionSlot& slot, OpenFileRef file, bool writing);
+  runtime::Task<bool> lanes_are_the_file(OpenFileRef file, std::vector<LaneRef> lanes);
+  void drop_dead_lanes();
+  LaneRef lane_at(std::uint64_t offset, std::size_t lanes) const;
+  LaneRef write_lane(const OpenFile& file, std::uint64_t offset) const;
+  LaneRef read_lane(const OpenFileRef& file, std::uint64_t offset) const;
+  void turn(bool to_lanes);
+  void write_answered();
+  void lane_lost();
+  static runtime::Task<void> finish_turn(std::shared_ptr<FileIo> self);
+  void go_on();
+  void send_held();
 
   // Recovery
   struct Reopened {
@@ -223,6 +247,7 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   ExtentQueue unacknowledged_;
   runtime::WaitList progress_;  // an extent has left the queue
   std::uint64_t accepted_ = 0;  // writes so far
+  Striping striping_;
 
   // The connection
   ClientRef client_;  // in which the handles of all descriptors that are not lost are valid

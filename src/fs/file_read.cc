@@ -65,7 +65,10 @@ void FileIo::follow_link(sftp::Client& client) {
   const sftp::LinkEstimate link = client.link();
   const Options& options = shared_.options;
   const std::size_t share_of_cache = options.cache_size_bytes / 2;
-  const std::size_t wanted = in_flight_bytes(link.round_trip, link.receive_bytes_per_s);
+  // The home carries its share of a striped stream.
+  const bool reading = !striping_.for_writing && !striping_.lanes.empty();
+  const std::size_t read_ways = reading ? striping_.lanes.size() + 1 : 1;
+  const std::size_t wanted = read_ways * in_flight_bytes(link.round_trip, link.receive_bytes_per_s);
   const std::size_t window =
       std::min({std::max(wanted, kWindowMinBytes), options.readahead_bytes_max, share_of_cache});
   readahead_window_max_.store(window, std::memory_order_relaxed);
@@ -73,8 +76,10 @@ void FileIo::follow_link(sftp::Client& client) {
   if (window > receive_window_bytes_) {
     receive_window_bytes_ = window;
     client.set_receive_window(2 * window);
+    for (const LaneRef& lane : striping_.lanes) lane->client->set_receive_window(2 * window);
   }
-  const std::size_t sent = in_flight_bytes(link.round_trip, link.send_bytes_per_s);
+  const std::size_t sent =
+      (striping_.lanes_used + 1) * in_flight_bytes(link.round_trip, link.send_bytes_per_s);
   const std::size_t dirty_max = options.dirty_bytes_max / shared_.pool.workers().size();
   slot_.worker().dirty_bytes().set_capacity(std::min(std::max(sent, kDirtyMinBytes), dirty_max));
 }
@@ -168,9 +173,18 @@ runtime::Task<void> FileIo::fill(std::shared_ptr<FileIo> self, OpenFileRef file,
 runtime::Task<Result<std::size_t>> FileIo::read_range(OpenFileRef file, std::uint64_t offset,
                                                       MutableByteSpan into,
                                                       runtime::Cancel* cancel) {
+  std::uint64_t accepted = accepted_;
+  std::uint64_t generation = inode_->generation();
+  if (const LaneRef lane = read_lane(file, offset)) {
+    const Lease lane_lease(lane->slot);
+    sftp::Call<std::size_t> call =
+        lane->client->read(lane->handle, offset, into, known_size(), sftp::Queue::kMetadata);
+    const Result<std::size_t> read = co_await call.until(cancel);
+    const bool undisturbed = accepted == accepted_ && generation == inode_->generation();
+    if (read && undisturbed) co_return read;
+    // Else once more, over the home.
+  }
   const Lease lease(slot_);
-  std::uint64_t accepted = 0;
-  std::uint64_t generation = 0;
   auto send = [this, offset, into, &accepted, &generation](
                   sftp::Client& client, const sftp::Handle& handle, sftp::Queue queue) {
     accepted = accepted_;
@@ -186,6 +200,7 @@ runtime::Task<Result<std::size_t>> FileIo::read_range(OpenFileRef file, std::uin
 void FileIo::fetch_ahead(const OpenFileRef& file, Readahead::Plan plan) {
   if (plan.ahead_to <= plan.ahead_from || !is_live()) return;
   follow_link(*client_);
+  if (clean()) stream_moves(file, static_cast<std::size_t>(plan.ahead_to - plan.ahead_from), false);
   load_range(file, plan.ahead_from, plan.ahead_to, cache::Access::kReadahead);
 }
 

@@ -48,7 +48,16 @@ runtime::Task<Status> FileIo::live(OpenFileRef file, runtime::Cancel* cancel) {
   while (true) {
     if (file != nullptr && file->lost) co_return fail(*file->lost);
     if (ended_) co_return fail(*ended_);
-    if (is_live()) co_return Status();
+    if (is_live() && striping_.routing == Routing::kHome) co_return Status();
+    if (is_live()) {
+      turn(false);
+      if (striping_.routing == Routing::kHome) continue;
+      ++striping_.wanted_home;
+      const bool turned = co_await striping_.turned.wait(cancel);
+      --striping_.wanted_home;
+      if (!turned) co_return fail(cancel->error());
+      continue;
+    }
     start_recovery();
     if (!recovering_) continue;
     const bool notified = co_await recovered_.wait(cancel);
@@ -89,13 +98,21 @@ runtime::Task<void> FileIo::recover(std::shared_ptr<FileIo> self) {
       self->end(client.error());
       co_return;
     }
+    // What is still on its way over a lane must not come behind what is sent again.
+    while (self->striping_.in_flight > 0) {
+      co_await self->striping_.landed.wait();
+    }
     const Status reopened = co_await self->reopen_all(*client);
     const bool usable = reopened && (*client)->alive();
     if (!usable) continue;
     self->client_ = *client;
     self->recovering_ = false;
+    self->striping_.routing = Routing::kHome;
+    self->striping_.resend = false;
+    self->striping_.forget();
     self->send_again();
     self->recovered_.notify_all();
+    self->striping_.turned.notify_all();
     co_return;
   }
 }
@@ -119,6 +136,7 @@ void FileIo::end(const Error& why) {
   const std::deque<ExtentRef> all = unacknowledged_.all();
   for (const ExtentRef& extent : all) settle(*extent);
   recovered_.notify_all();
+  striping_.turned.notify_all();
 }
 
 void FileIo::send_again() {
@@ -128,7 +146,7 @@ void FileIo::send_again() {
     const bool done = extent->refused || (extent->appends() && extent->settled);
     if (done) continue;
     extent->settled = false;
-    runtime::spawn(transmit(shared_from_this(), extent));
+    start_transmit(extent);
   }
 }
 

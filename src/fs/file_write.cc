@@ -105,6 +105,7 @@ void FileIo::accept(const OpenFileRef& file, std::uint64_t offset, SharedBytes d
   if (sample_ && sample_->offset < end && offset < sample_->offset + sample_->bytes.size()) {
     sample_.reset();
   }
+  stream_moves(file, data.size(), true);
   if (gather(file, offset, data)) return;
   send_gathered();
   // With nothing in flight a write goes out at once; behind others small ones gather until the
@@ -129,6 +130,7 @@ bool FileIo::gather(const OpenFileRef& file, std::uint64_t offset, const SharedB
   Gathering& gathering = *gathering_;
   if (gathering.offset + gathering.size_bytes != offset) return false;
   if (gathering.size_bytes + data.size() > gather_bytes_max(*file)) return false;
+  if (offset + data.size() > stripe_end(*file, gathering.offset)) return false;
   std::memcpy(gathering.buffer.get() + gathering.size_bytes, data.data(), data.size());
   gathering.size_bytes += data.size();
   ++gathering.pieces;
@@ -143,35 +145,66 @@ void FileIo::send_gathered() {
   send(gathering.file, gathering.offset, SharedBytes(gathering.buffer, view), gathering.pieces);
 }
 
+std::uint64_t FileIo::stripe_end(const OpenFile& file, std::uint64_t offset) const {
+  const std::uint64_t stripe = shared_.options.stripe_bytes;
+  return file.append ? UINT64_MAX : (offset / stripe + 1) * stripe;
+}
+
 void FileIo::send(OpenFileRef file, std::uint64_t offset, SharedBytes data, std::size_t pieces) {
+  const std::uint64_t bound = stripe_end(*file, offset);
+  if (offset + data.size() > bound) {
+    // Counted with its last part.
+    const std::size_t head = static_cast<std::size_t>(bound - offset);
+    send(file, offset, data.subspan(0, head), 0);
+    send(std::move(file), bound, data.subspan(head, data.size() - head), pieces);
+    return;
+  }
   shared_.counters.writes_sent.fetch_add(1, std::memory_order_relaxed);
+  // The lanes are another descriptor's.
+  const bool foreign = striping_.routing == Routing::kStriped && striping_.file.lock() != file;
   Extent extent;
   extent.file = std::move(file);
   extent.offset = offset;
   extent.data = std::move(data);
   extent.pieces = pieces;
   const ExtentRef queued = unacknowledged_.push(std::move(extent));
-  if (is_live()) {
-    runtime::spawn(transmit(shared_from_this(), queued));
-  } else {
+  if (!is_live()) {
     start_recovery();
+  } else if (foreign) {
+    turn(false);
+  } else if (striping_.routing != Routing::kTurning) {
+    start_transmit(queued);
   }
 }
 
-runtime::Task<void> FileIo::transmit(std::shared_ptr<FileIo> self, ExtentRef extent) {
+void FileIo::start_transmit(const ExtentRef& extent) {
+  extent->sent = true;
+  ++striping_.in_flight;
+  runtime::spawn(transmit(shared_from_this(), extent, write_lane(*extent->file, extent->offset)));
+}
+
+runtime::Task<void> FileIo::transmit(std::shared_ptr<FileIo> self, ExtentRef extent, LaneRef lane) {
   if (extent->file->lost) {
     const Error why = *extent->file->lost;
+    self->write_answered();
     co_await self->refuse(extent, why);
     co_return;
   }
-  const Lease lease(self->slot_);
-  const ClientRef client = self->client_;
-  sftp::Call<void> call = client->write(extent->file->handle, extent->offset, extent->data);
+  const Lease lease(lane ? lane->slot : self->slot_);
+  const ClientRef client = lane ? lane->client : self->client_;
+  const sftp::Handle& handle = lane ? lane->handle : extent->file->handle;
+  sftp::Call<void> call = client->write(handle, extent->offset, extent->data);
   const Status status = co_await call;
   if (!status && status.error().is(ErrorCode::kConnectionLost)) {
-    self->connection_lost();
+    if (lane) {
+      self->lane_lost();
+    } else {
+      self->connection_lost();
+    }
+    self->write_answered();
     co_return;
   }
+  self->write_answered();
   if (!status) {
     co_await self->refuse(extent, status.error());
     co_return;
@@ -238,6 +271,7 @@ runtime::Task<Status> FileIo::drain(runtime::Cancel* cancel) {
 
 runtime::Task<Status> FileIo::flush(OpenFileRef file, bool sync_to_disk, runtime::Cancel* cancel) {
   bool done = !sync_to_disk && clean();
+  const bool wrote = !clean();
   while (!done) {
     const Status usable = co_await live(file, cancel);
     if (!usable) {
@@ -247,20 +281,20 @@ runtime::Task<Status> FileIo::flush(OpenFileRef file, bool sync_to_disk, runtime
       if (!reported) co_return usable;
       break;
     }
-    const Result<bool> flushed = co_await flush_once(file, sync_to_disk, cancel);
+    const Result<bool> flushed = co_await flush_once(file, sync_to_disk, wrote, cancel);
     if (!flushed) co_return fail(flushed.error());
     done = *flushed;
   }
   co_return take_error(*file);
 }
 
-runtime::Task<Result<bool>> FileIo::flush_once(OpenFileRef file, bool sync_to_disk,
+runtime::Task<Result<bool>> FileIo::flush_once(OpenFileRef file, bool sync_to_disk, bool wrote,
                                                runtime::Cancel* cancel) {
   const ClientRef client = client_;
   send_gathered();
   std::optional<sftp::Call<void>> sync;
   if (sync_to_disk && client->extensions().fsync) sync.emplace(client->fsync(file->handle));
-  if (!clean()) {
+  if (wrote) {
     // The attributes that the writes lead to, in the same round trip.
     const AttrToken token = shared_.token(Ordering::kBehindChanges);
     sftp::Call<sftp::Attrs> fstat = client->fstat(file->handle, sftp::Queue::kBulk);

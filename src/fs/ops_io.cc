@@ -114,6 +114,7 @@ Outcome<std::size_t> Filesystem::copy_on(OpenFileRef from, std::uint64_t from_of
                                          std::size_t size_bytes, OperationContext& op) {
   const Status usable = co_await to->io->live(to, op.cancel.get());
   if (!usable) co_return fail(mapped(usable.error(), Attempt::kCopy));
+  const FileIo::Resizing resizing(to->io);
   const ClientRef client = to->io->client();
   // EOPNOTSUPP makes the kernel copy through reads and writes.
   // OpenSSH refuses to copy within one file.
@@ -135,7 +136,6 @@ Outcome<std::size_t> Filesystem::copy_on(OpenFileRef from, std::uint64_t from_of
       co_await client->open(*path, sftp::kOpenRead, unset).until(op.cancel.get());
   if (!opened) co_return fail(Error::system(EOPNOTSUPP));
   to->io->send_gathered();
-  const FileIo::Resizing resizing(to->io);
   to->inode->write_begins(to_offset + length, shared_.clock.wall_now());
   const Status copied =
       co_await client->copy_data(*opened, from_offset, length, to->handle, to_offset)

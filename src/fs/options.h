@@ -45,6 +45,13 @@ struct Options {
   std::size_t readahead_bytes_max = 32 << 20;
   std::size_t dirty_bytes_max = 16 << 20;
 
+  // Big transfers are spread over sessions (lane.h) where a round trip takes so long, after so many
+  // bytes, in pieces that end at multiples of stripe_bytes.
+  Duration stripe_round_trip_min = std::chrono::milliseconds(2);
+  std::uint64_t stripe_after_bytes = 4 << 20;
+  std::size_t stripe_bytes = 1 << 20;
+  bool stripe_always = false;  // wherever it is possible: tests
+
   // How long attributes are believed here, and how long the kernel may keep them and names.
   Duration attr_lifetime = std::chrono::seconds(3);
   double kernel_attr_timeout_s = 1.0;

@@ -8,6 +8,9 @@ namespace {
 
 // How far out of order the reads of one stream may arrive: two kernel windows and their workers.
 constexpr std::uint64_t kSlackBytes = 512 * 1024;
+// The same for a stream that is not known yet, in sizes of the read: small reads at random places
+// of a small file must not pass for streams, or each would bring a whole block.
+constexpr std::uint64_t kProbingSlackReads = 2;
 
 }  // namespace
 
@@ -16,9 +19,11 @@ Readahead::Plan Readahead::on_read(std::uint64_t offset, std::size_t size_bytes,
                                    std::size_t window_bytes_max) {
   const MutexLock lock(mutex_);
   const std::uint64_t end = offset + size_bytes;
-  const bool close = state_ == State::kNew
-                         ? offset == 0
-                         : offset <= expected_ + kSlackBytes && end + kSlackBytes >= expected_;
+  const std::uint64_t slack = state_ == State::kStreaming
+                                  ? kSlackBytes
+                                  : std::min(kSlackBytes, kProbingSlackReads * size_bytes);
+  const bool close =
+      state_ == State::kNew ? offset == 0 : offset <= expected_ + slack && end + slack >= expected_;
   // A stream may come back to a place close behind it once; a jump forgets the stream.
   if (!close) {
     state_ = State::kRandom;
@@ -41,10 +46,15 @@ Readahead::Plan Readahead::on_read(std::uint64_t offset, std::size_t size_bytes,
     fetched_to_ = end;
   }
   window_bytes_ = std::min(window_bytes_, window_bytes_max);
-  // Fetch on when half of the window is used up, so that requests go out in groups.
+  // While the window grows, half of it is used up before more is fetched. Later it is kept nearly
+  // full: what is not under way is speed lost on a long link.
+  const bool growing = window_bytes_ < window_bytes_max;
+  const std::size_t group =
+      growing ? window_bytes_ / 2 : std::max(window_bytes_ / 8, block_size_bytes);
+  const std::size_t kept = window_bytes_ - std::min(group, window_bytes_);
   const std::uint64_t target = std::min(expected_ + window_bytes_, file_size);
   if (fetched_to_ < expected_) fetched_to_ = expected_;
-  if (fetched_to_ > expected_ + window_bytes_ / 2 || fetched_to_ >= target) {
+  if (fetched_to_ > expected_ + kept || fetched_to_ >= target) {
     return Plan{true, 0, 0};
   }
   const Plan plan{true, fetched_to_, target};

@@ -9,6 +9,7 @@
 //   random       close to the expected offset      probing      the block only
 //
 // "Close" has slack: the kernel sends parallel reads of one stream, several workers shuffle them.
+// There is less of it until a stream is known.
 //
 // Ownership: one for each open descriptor.
 // Threads:   any; an own mutex, held for a few comparisons.

@@ -41,6 +41,8 @@ struct Counters {
   std::atomic<std::uint64_t> writes{0};
   std::atomic<std::uint64_t> writes_sent{0};  // SFTP WRITEs' worth of coalesced extents
   std::atomic<std::uint64_t> write_errors{0};
+  std::atomic<std::uint64_t> lanes_opened{0};  // further handles of files, for striping
+  std::atomic<std::uint64_t> stripings{0};     // turns of writes to lanes
   // Operations under way whose callers were interrupted (shield.h); goes down again.
   std::atomic<std::uint64_t> left_behind{0};
 };

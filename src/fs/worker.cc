@@ -25,10 +25,11 @@ sftp::SessionOptions session_options(const Options& options, unsigned index) {
   return session;
 }
 
-runtime::Task<void> wait_until_ready(std::shared_ptr<sftp::Session> session) {
+runtime::Task<void> wait_until_ready(std::shared_ptr<sftp::Session> session,
+                                     std::function<void()> opened) {
   // Failures are the session's to log and to retry; nobody waits for this.
   const Result<ClientRef> client = co_await session->ready(nullptr);
-  static_cast<void>(client);
+  if (client && opened) opened();
 }
 
 }  // namespace
@@ -89,7 +90,9 @@ runtime::Task<Status> SessionSlot::adopt(std::unique_ptr<runtime::ByteStream> st
   co_return Status();
 }
 
-void SessionSlot::open() { runtime::spawn(wait_until_ready(session_)); }
+void SessionSlot::open(std::function<void()> opened) {
+  runtime::spawn(wait_until_ready(session_, std::move(opened)));
+}
 
 SessionPool::SessionPool(const Options& options, const Clock& clock,
                          std::shared_ptr<runtime::Connector> connector)
@@ -133,9 +136,18 @@ void SessionPool::maybe_grow() {
       return;  // one is being opened: one at a time
     }
     SessionSlot* raw = slot.get();
-    slot->loop().post([raw] { raw->open(); });
+    slot->loop().post([this, raw] {
+      raw->open([this] {
+        if (grow_fully_.load(std::memory_order_acquire)) maybe_grow();
+      });
+    });
     return;
   }
+}
+
+void SessionPool::grow() {
+  grow_fully_.store(true, std::memory_order_release);
+  maybe_grow();
 }
 
 void SessionPool::start_threads() {

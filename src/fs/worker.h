@@ -72,8 +72,8 @@ class SessionSlot {
   sftp::Session& session() { return *session_; }  // on loop() only
   // Takes over the first connection; on loop() only.
   runtime::Task<Status> adopt(std::unique_ptr<runtime::ByteStream> stream, runtime::Cancel* cancel);
-  // Connects in the background if that has not been done yet; on loop() only.
-  void open();
+  // Connects in the background, then calls `opened`; on loop() only.
+  void open(std::function<void()> opened = {});
 
   // Tells `user` of every new connection as long as it lives; on loop() only.
   void add_user(std::weak_ptr<SessionUser> user);
@@ -130,6 +130,9 @@ class SessionPool {
   // Asks for a further session when all have work.
   SessionSlot& pick();
 
+  // Opens all sessions that there may be, one after the other. Any thread.
+  void grow();
+
   void start_threads();
   // After a suspend of the machine: Session::probe() of all. Any thread.
   void probe_sessions();
@@ -146,6 +149,7 @@ class SessionPool {
   std::shared_ptr<runtime::Connector> connector_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<SessionSlot>> slots_;
+  std::atomic<bool> grow_fully_{false};
   bool started_ = false;
 };
 

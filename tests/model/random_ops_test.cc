@@ -339,8 +339,8 @@ class RandomOps {
   std::deque<std::string> history_;
 };
 
-// workers, sessions, cache slots
-using Configuration = std::tuple<unsigned, unsigned, std::size_t>;
+// workers, sessions, cache slots, whether whatever can be is striped
+using Configuration = std::tuple<unsigned, unsigned, std::size_t, bool>;
 
 class RandomOperations : public ::testing::TestWithParam<Configuration> {};
 
@@ -348,7 +348,7 @@ TEST_P(RandomOperations, AnswerLikeAPlainDirectory) {
   constexpr int kSeeds = 5;
   constexpr int kOperations = 1000;
   Shape shape;
-  std::tie(shape.workers, shape.max_conns, shape.cache_slots) = GetParam();
+  std::tie(shape.workers, shape.max_conns, shape.cache_slots, shape.striped) = GetParam();
   // Little room for unacknowledged bytes: writers wait.
   shape.dirty_bytes_max = 200'000;
   const char* chosen = std::getenv("SFTPFS_MODEL_SEED");
@@ -361,14 +361,16 @@ TEST_P(RandomOperations, AnswerLikeAPlainDirectory) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, RandomOperations,
-                         ::testing::Values(Configuration{1, 1, 64}, Configuration{1, 4, 64},
-                                           Configuration{2, 4, 64}, Configuration{2, 4, 2}),
-                         [](const auto& chosen) {
-                           return fmt::format("workers{}sessions{}slots{}",
-                                              std::get<0>(chosen.param), std::get<1>(chosen.param),
-                                              std::get<2>(chosen.param));
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    , RandomOperations,
+    ::testing::Values(Configuration{1, 1, 64, false}, Configuration{1, 4, 64, false},
+                      Configuration{1, 4, 64, true}, Configuration{2, 4, 64, false},
+                      Configuration{2, 4, 64, true}, Configuration{2, 4, 2, false}),
+    [](const auto& chosen) {
+      return fmt::format("workers{}sessions{}slots{}{}", std::get<0>(chosen.param),
+                         std::get<1>(chosen.param), std::get<2>(chosen.param),
+                         std::get<3>(chosen.param) ? "striped" : "");
+    });
 
 }  // namespace
 }  // namespace sftpfs::model

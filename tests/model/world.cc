@@ -24,6 +24,11 @@ fs::Options options_of(const Shape& shape, const std::string& directory) {
   options.block_size_bytes = shape.block_size_bytes;
   options.cache_size_bytes = shape.cache_slots * shape.block_size_bytes;
   options.dirty_bytes_max = shape.dirty_bytes_max;
+  options.stripe_always = shape.striped;
+  if (shape.striped) {
+    options.stripe_after_bytes = 2 * shape.block_size_bytes;
+    options.stripe_bytes = shape.block_size_bytes;
+  }
   return options;
 }
 

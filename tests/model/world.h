@@ -33,6 +33,7 @@ struct Shape {
   std::size_t cache_slots = 64;
   std::size_t block_size_bytes = 16 << 10;
   std::size_t dirty_bytes_max = 4 << 20;
+  bool striped = false;  // wherever it is possible
   // Writes beyond it fail on the server; 0: no limit.
   std::size_t file_bytes_max = 0;
 };

@@ -29,6 +29,11 @@ fs::Options options_of(const Scenario& scenario, Random random) {
   options.cache_size_bytes = options.block_size_bytes * random.between(2, 16);
   options.dirty_bytes_max = random.one_in(4) ? 6'000 : 64'000;
   options.sync_writes = random.one_in(16);
+  options.stripe_always = random.one_in(2);
+  if (options.stripe_always) {
+    options.stripe_after_bytes = random.between(1, 8) * 512;
+    options.stripe_bytes = options.block_size_bytes;
+  }
   return options;
 }
 

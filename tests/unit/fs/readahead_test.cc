@@ -83,6 +83,38 @@ TEST(Readahead, RandomReadsFetchNothing) {
   }
 }
 
+// 4 KiB each, anywhere in a file so small that many come near the one before.
+TEST(Readahead, SmallReadsAllOverASmallFileAreRandom) {
+  constexpr std::uint64_t kSmallFile = 32 << 20;
+  constexpr std::size_t kPage = 4096;
+  std::mt19937_64 random(3);
+  std::uint64_t asked = 0;
+  std::uint64_t loaded = 0;
+  for (int reader_number = 0; reader_number < 32; ++reader_number) {
+    Reader reader;
+    for (int i = 0; i < 100; ++i) {
+      const std::uint64_t offset = random() % (kSmallFile / kPage) * kPage;
+      const Readahead::Plan plan = reader.read(offset, kPage);
+      asked += kPage;
+      loaded += plan.sequential ? kBlock : kPage;
+      loaded += plan.ahead_to - plan.ahead_from;
+    }
+  }
+  EXPECT_LE(loaded, asked + asked / 4);
+}
+
+TEST(Readahead, AFullWindowIsKeptNearlyFull) {
+  Reader reader;
+  std::uint64_t fetched_to = 0;
+  for (std::uint64_t at = 0; at < (128 << 20); at += kRead) {
+    const Readahead::Plan plan = reader.read(at);
+    if (fetches(plan)) fetched_to = plan.ahead_to;
+    if (at > (64 << 20)) {
+      EXPECT_GE(fetched_to + kWindow / 8, at + kRead + kWindow);
+    }
+  }
+}
+
 TEST(Readahead, ReadingOnePlaceAgainAndAgainFetchesNothing) {
   Reader reader;
   reader.read(0);

@@ -1,0 +1,277 @@
+// FileIo: big transfers spread over several sessions. See lane.h for the states and the reasons.
+#include <algorithm>
+
+#include "base/log.h"
+#include "fs/ask.h"
+#include "fs/file_io.h"
+
+namespace sftpfs::fs {
+namespace {
+
+// What a channel carries in a round trip when its window, of 2 MiB, is what bounds it: nearly all
+// of that, for the window is granted anew piecemeal.
+constexpr double kWindowBoundMin = 1.2 * (1 << 20);
+constexpr double kWindowBoundMax = 3.0 * (1 << 20);
+
+}  // namespace
+
+Lane::~Lane() {
+  const auto close = [](sftp::Client& opener, const sftp::Handle& opened) {
+    opener.close(opened, sftp::Queue::kBulk).forget();
+  };
+  if (&slot.loop() == runtime::Loop::current()) {
+    close(*client, handle);
+    return;
+  }
+  slot.loop().post([close, last = std::move(client), number = handle] { close(*last, number); });
+}
+
+// --- When ---------------------------------------------------------------------------------------
+
+bool FileIo::far_enough(const OpenFile& file) const {
+  const Options& options = shared_.options;
+  const bool fits = options.block_size_bytes <= options.stripe_bytes;
+  if (options.max_conns < 2 || !fits || file.append || options.sync_writes) return false;
+  if (resizing_ > 0 || !is_live()) return false;
+  return options.stripe_always || client_->link().round_trip >= options.stripe_round_trip_min;
+}
+
+bool FileIo::may_stripe(const OpenFile& file, bool writing) const {
+  if (!far_enough(file)) return false;
+  if (shared_.options.stripe_always) return true;
+  const sftp::LinkEstimate link = client_->link();
+  const double per_round_trip =
+      std::chrono::duration<double>(link.round_trip).count() *
+      static_cast<double>(writing ? link.send_bytes_per_s : link.receive_bytes_per_s);
+  // Less: the link itself is the limit. More (reading over libssh2): nothing is.
+  return per_round_trip >= kWindowBoundMin && (writing || per_round_trip <= kWindowBoundMax);
+}
+
+void FileIo::stream_moves(const OpenFileRef& file, std::size_t bytes, bool writing) {
+  Striping& stripes = striping_;
+  if (stripes.file.lock() != file || stripes.for_writing != writing) {
+    if (stripes.routing != Routing::kHome || stripes.opening) return;
+    stripes.forget();
+    stripes.file = file;
+    stripes.for_writing = writing;
+  }
+  stripes.moved_bytes += bytes;
+  const std::uint64_t enough = shared_.options.stripe_after_bytes;
+  // Connecting takes a dozen round trips: begun as soon as this may become a long stream.
+  if (stripes.moved_bytes >= enough / 8 && far_enough(*file)) shared_.pool.grow();
+  if (stripes.moved_bytes < enough) return;
+  drop_dead_lanes();
+  // Turning costs two round trips: worth it for twice as many ways.
+  const bool more_lanes = stripes.lanes.size() > 2 * stripes.lanes_used;
+  if (writing && more_lanes && !stripes.opening && stripes.wanted_home == 0 &&
+      stripes.routing != Routing::kTurning && resizing_ == 0) {
+    turn(true);
+    return;
+  }
+  if (stripes.opening || stripes.moved_bytes < stripes.next_look) return;
+  if (stripes.lanes.empty() && !may_stripe(*file, writing)) return;
+  stripes.next_look = stripes.moved_bytes + enough;
+  runtime::spawn(open_lanes(shared_from_this(), file));
+}
+
+// --- Opening lanes ------------------------------------------------------------------------------
+
+std::vector<SessionSlot*> FileIo::slots_without_lane() const {
+  std::vector<SessionSlot*> found;
+  for (const std::unique_ptr<SessionSlot>& slot : shared_.pool.slots()) {
+    const bool usable = slot.get() != &slot_ && &slot->loop() == &home() && slot->ready() &&
+                        slot->session().current() != nullptr;
+    const bool taken =
+        std::any_of(striping_.lanes.begin(), striping_.lanes.end(),
+                    [&slot](const LaneRef& lane) { return &lane->slot == slot.get(); });
+    if (usable && !taken) found.push_back(slot.get());
+  }
+  return found;
+}
+
+runtime::Task<void> FileIo::open_lanes(std::shared_ptr<FileIo> self, OpenFileRef file) {
+  Striping& stripes = self->striping_;
+  stripes.opening = true;
+  std::vector<LaneRef> opened;
+  const std::vector<SessionSlot*> slots = self->slots_without_lane();
+  for (SessionSlot* slot : slots) {
+    LaneRef lane = co_await self->open_lane(*slot, file, stripes.for_writing);
+    if (lane) opened.push_back(std::move(lane));
+  }
+  bool same = !opened.empty();
+  // What is written is compared when the writes have been answered.
+  if (same && !stripes.for_writing) {
+    const std::uint64_t accepted = self->accepted_;
+    const std::uint64_t generation = self->inode_->generation();
+    bool compared = co_await self->lanes_are_the_file(file, opened);
+    same = compared && self->clean() && self->accepted_ == accepted &&
+           self->inode_->generation() == generation;
+    stripes.generation = generation;
+  }
+  stripes.opening = false;
+  if (!same || stripes.file.lock() != file || !self->is_live()) co_return;
+  for (LaneRef& lane : opened) stripes.lanes.push_back(std::move(lane));
+  self->shared_.counters.lanes_opened.fetch_add(opened.size(), std::memory_order_relaxed);
+}
+
+runtime::Task<LaneRef> FileIo::open_lane(SessionSlot& slot, OpenFileRef file, bool writing) {
+  const ClientRef client = slot.session().current();
+  // A rename of ours may be about to move the name.
+  const bool waited = co_await shared_.names_in_flux.settled();
+  const Result<std::string> path = shared_.inodes.path(*inode_);
+  const bool usable = !waited && path && client && client->alive() && !file->lost;
+  if (!usable) co_return LaneRef();
+  const std::uint32_t flags = writing ? sftp::kOpenRead | sftp::kOpenWrite : sftp::kOpenRead;
+  const sftp::Attrs unset;
+  const Result<sftp::Handle> handle = co_await client->open(*path, flags, unset);
+  if (!handle) co_return LaneRef();
+  auto lane = std::make_shared<Lane>(slot, client, *handle);
+  const Result<std::string> still = shared_.inodes.path(*inode_);
+  const bool kept = still && *still == *path;
+  if (!kept) co_return LaneRef();
+  co_return lane;
+}
+
+// Whether every lane has the attributes and holds the bytes that the home's handle shows; nothing
+// may be in flight. A lane for writing was opened before the last writes were sent, which the
+// sample is of: who has them is the file.
+runtime::Task<bool> FileIo::lanes_are_the_file(OpenFileRef file, std::vector<LaneRef> lanes) {
+  const ClientRef client = client_;
+  const std::optional<ContentSample> sample = sample_;
+  const bool known = sample && sample->generation == inode_->generation() && is_live() &&
+                     !file->lost && file->client == client;
+  if (!known) co_return false;
+  // Behind everything that has been sent before.
+  const Result<sftp::Attrs> home = co_await client->fstat(file->handle, sftp::Queue::kBulk);
+  if (!home) co_return false;
+  for (const LaneRef& lane : lanes) {
+    sftp::Call<sftp::Attrs> look = lane->client->fstat(lane->handle);
+    std::vector<std::byte> bytes(sample->bytes.size());
+    const std::uint64_t end = sample->offset + bytes.size();
+    sftp::Call<std::size_t> read =
+        lane->client->read(lane->handle, sample->offset, bytes, end, sftp::Queue::kMetadata);
+    const Result<sftp::Attrs> there = co_await look;
+    const Result<std::size_t> size = co_await read;
+    const bool same = there && size && *size == bytes.size() && bytes == sample->bytes &&
+                      there->size == home->size && there->mtime == home->mtime &&
+                      there->permissions == home->permissions && there->uid == home->uid &&
+                      there->gid == home->gid;
+    if (!same) co_return false;
+  }
+  co_return true;
+}
+
+void FileIo::drop_dead_lanes() {
+  if (striping_.routing != Routing::kHome) return;
+  std::erase_if(striping_.lanes, [](const LaneRef& lane) { return !lane->client->alive(); });
+  striping_.lanes_used = std::min(striping_.lanes_used, striping_.lanes.size());
+}
+
+// --- Which way ----------------------------------------------------------------------------------
+
+// Null: the home.
+LaneRef FileIo::lane_at(std::uint64_t offset, std::size_t lanes) const {
+  const std::uint64_t way = offset / shared_.options.stripe_bytes % (lanes + 1);
+  return way == 0 ? nullptr : striping_.lanes[static_cast<std::size_t>(way - 1)];
+}
+
+LaneRef FileIo::write_lane(const OpenFile& file, std::uint64_t offset) const {
+  const bool striped = striping_.routing == Routing::kStriped && !file.append;
+  return striped ? lane_at(offset, striping_.lanes_used) : nullptr;
+}
+
+LaneRef FileIo::read_lane(const OpenFileRef& file, std::uint64_t offset) const {
+  const bool usable = striping_.routing == Routing::kHome && !striping_.for_writing &&
+                      !striping_.lanes.empty() && clean() && resizing_ == 0 && is_live() &&
+                      striping_.file.lock() == file && striping_.generation == inode_->generation();
+  if (!usable) return nullptr;
+  LaneRef lane = lane_at(offset, striping_.lanes.size());
+  return lane && lane->client->alive() ? lane : nullptr;
+}
+
+// --- Turning ------------------------------------------------------------------------------------
+
+void FileIo::turn(bool to_lanes) {
+  Striping& stripes = striping_;
+  // Home is where a turn under way to the lanes leads as well, once somebody wants it.
+  stripes.to_lanes = stripes.routing == Routing::kTurning ? stripes.to_lanes && to_lanes : to_lanes;
+  stripes.routing = Routing::kTurning;
+  if (stripes.in_flight == 0 && !stripes.finishing) {
+    runtime::spawn(finish_turn(shared_from_this()));
+  }
+}
+
+void FileIo::write_answered() {
+  Striping& stripes = striping_;
+  if (--stripes.in_flight > 0) return;
+  stripes.landed.notify_all();
+  if (stripes.routing == Routing::kTurning && !stripes.finishing) {
+    runtime::spawn(finish_turn(shared_from_this()));
+  }
+}
+
+void FileIo::lane_lost() {
+  striping_.resend = true;
+  turn(false);
+}
+
+runtime::Task<void> FileIo::finish_turn(std::shared_ptr<FileIo> self) {
+  Striping& stripes = self->striping_;
+  stripes.finishing = true;
+  if (stripes.to_lanes) {
+    const OpenFileRef file = stripes.file.lock();
+    const std::vector<LaneRef> lanes = stripes.lanes;
+    bool same = false;
+    if (file) {
+      bool compared = co_await self->lanes_are_the_file(file, lanes);
+      same = compared && stripes.lanes == lanes;
+    }
+    if (!same) {
+      log_debug("{}: not striped: a further handle may be another file's",
+                file ? file->path : "a closed file");
+      stripes.forget();
+      stripes.next_look = UINT64_MAX;  // never again in this stream
+      stripes.to_lanes = false;
+    }
+  }
+  stripes.finishing = false;
+  // Recovery has taken over, or will.
+  if (stripes.routing != Routing::kTurning || !self->is_live()) co_return;
+  self->go_on();
+}
+
+void FileIo::go_on() {
+  Striping& stripes = striping_;
+  const bool striped = stripes.to_lanes && !stripes.resend;
+  stripes.routing = striped ? Routing::kStriped : Routing::kHome;
+  if (striped) {
+    stripes.lanes_used = stripes.lanes.size();
+    shared_.counters.stripings.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    const bool lost = std::exchange(stripes.resend, false);
+    if (lost) stripes.lanes.clear();
+    // The lanes stay open, but the next turn to them has to be worth it again.
+    stripes.lanes_used = 0;
+    stripes.moved_bytes = 0;
+    stripes.next_look = 0;
+    if (lost) {
+      for (const ExtentRef& extent : unacknowledged_.all()) {
+        // What is appended never goes over a lane.
+        if (!extent->appends()) extent->sent = extent->refused;
+      }
+    }
+  }
+  send_held();
+  stripes.turned.notify_all();
+}
+
+void FileIo::send_held() {
+  const std::deque<ExtentRef> all = unacknowledged_.all();
+  for (const ExtentRef& extent : all) {
+    if (extent->sent) continue;
+    extent->settled = false;
+    start_transmit(extent);
+  }
+}
+
+}  // namespace sftpfs::fs
