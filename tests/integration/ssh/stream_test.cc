@@ -2,8 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "integration/ssh/ssh_server.h"
 #include "integration/ssh/stream_runner.h"
+#include "support/relay.h"
 
 namespace sftpfs::test {
 namespace {
@@ -40,6 +43,23 @@ TEST_P(Streams, CarryBothDirectionsAtOnceThroughManyKeyExchanges) {
   // A key exchange of ssh(1) takes most of a second on a small machine; ours are cheaper.
   const std::uint64_t bytes = GetParam() == Transport::kLibssh2 ? 64 * kMiB : 8 * kMiB;
   const Conversation talk = echo(std::move(stream), bytes);
+  EXPECT_TRUE(talk.complete) << talk.describe();
+}
+
+// A key exchange meets full queues in both directions. SFTPFS_TEST_REKEY_MIB=256 does more of it.
+TEST_P(Streams, CarryBothDirectionsThroughKeyExchangesOnANarrowRoad) {
+  const TestServer server(echoing({"RekeyLimit 1M"}));
+  Relay relay(server.port());
+  relay.set_bandwidth(24 * kMiB);
+  ssh::Options options = options_for(server, GetParam(), server.user_key());
+  options.port = relay.port();
+  options.user_known_hosts_files = {server.known_hosts(relay.port())};
+  auto stream = open(options);
+  ASSERT_TRUE(stream);
+  const char* wanted = std::getenv("SFTPFS_TEST_REKEY_MIB");
+  const std::uint64_t usual = GetParam() == Transport::kLibssh2 ? 32 : 4;
+  const std::uint64_t mib = wanted == nullptr ? usual : std::strtoull(wanted, nullptr, 10);
+  const Conversation talk = echo(std::move(stream), mib * kMiB);
   EXPECT_TRUE(talk.complete) << talk.describe();
 }
 
