@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
+#include "base/log.h"
 #include "fs/ask.h"
 
 namespace sftpfs::fs {
@@ -80,6 +82,8 @@ void DirectoryStream::close() {
 void DirectoryStream::restart() {
   close();
   entries_.clear();
+  entries_.shrink_to_fit();
+  entries_bytes_ = 0;
   seen_.clear();
   complete_ = false;
   delivered_ = false;
@@ -131,7 +135,11 @@ runtime::Task<Status> DirectoryStream::load_until(std::size_t count, runtime::Ca
       ending_ = true;
     }
     window_size_ = std::min(2 * window_size_, kWindowMax);
-    take(std::move(*names));
+    const Status taken = take(std::move(*names));
+    if (!taken) {
+      restart();
+      co_return taken;
+    }
     complete_ = ending_ && window_.empty();
     if (complete_) {
       close();
@@ -148,14 +156,20 @@ void DirectoryStream::read_on() {
   for (const sftp::DirEntry& entry : entries_) seen_.insert(entry.name);
 }
 
-void DirectoryStream::take(std::vector<sftp::DirEntry> names) {
+Status DirectoryStream::take(std::vector<sftp::DirEntry> names) {
   for (sftp::DirEntry& entry : names) {
     if (!seen_.empty() && seen_.contains(entry.name)) continue;
     // Listings describe links themselves: what is shown in their place has to be asked for.
     const bool link = entry.attrs.has(sftp::kAttrPermissions) && S_ISLNK(entry.attrs.permissions);
     if (link && shared_.options.follow_links) entry.attrs = sftp::Attrs{};
+    entries_bytes_ += sizeof(entry) + entry.name.size();
     entries_.push_back(std::move(entry));
   }
+  if (entries_bytes_ <= shared_.options.open_directory_bytes_max) return {};
+  const Result<std::string> path = shared_.inodes.path(*inode_);
+  log_error("{}: the listing has not ended after {} names; is the server all right?",
+            path ? *path : "a removed directory", entries_.size());
+  return fail(Error::system(EOVERFLOW));
 }
 
 }  // namespace sftpfs::fs

@@ -6,7 +6,8 @@
 //
 // Ownership: the handle table and operations under way.
 // Threads:   home() only; the constant members from any.
-// Limits:    the snapshot grows with the directory (about 100 bytes a name).
+// Limits:    the snapshot grows with the directory (about 100 bytes a name, and the name) up to
+//            Options::open_directory_bytes_max; what is longer is EOVERFLOW.
 #pragma once
 
 #include <deque>
@@ -55,7 +56,7 @@ class DirectoryStream : public std::enable_shared_from_this<DirectoryStream> {
   runtime::Task<Status> load_until(std::size_t count, runtime::Cancel* cancel);
   void restart();
   void read_on();
-  void take(std::vector<sftp::DirEntry> names);
+  Status take(std::vector<sftp::DirEntry> names);
 
   Shared& shared_;
   SessionSlot& slot_;
@@ -69,6 +70,7 @@ class DirectoryStream : public std::enable_shared_from_this<DirectoryStream> {
   AttrToken token_;
   AttrToken begun_;
   std::vector<sftp::DirEntry> entries_;
+  std::size_t entries_bytes_ = 0;
   std::unordered_set<std::string> seen_;  // names of entries_, once a connection was lost
   bool ending_ = false;  // the server has no more; what is asked for is still awaited
   bool complete_ = false;

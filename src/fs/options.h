@@ -64,6 +64,10 @@ struct Options {
   // What complete listings may take, of all directories together.
   std::size_t listing_bytes_max = 16 << 20;
 
+  // What the names of one open directory may take: about seven million of them. A malicious server
+  // might never come to an end.
+  std::size_t open_directory_bytes_max = std::size_t{1} << 30;
+
   bool direct_io = false;     // no page cache
   bool kernel_cache = false;  // never drop the page cache at open
   bool sync_writes = false;   // write(2) waits for the server

@@ -81,7 +81,8 @@ bool read_name_strings(std::string_view packed, std::size_t count, std::vector<s
 }  // namespace
 
 bool is_entry_name(std::string_view name) {
-  if (name.empty() || name == "." || name == "..") return false;
+  if (name.empty() || name.size() > kEntryNameBytesMax) return false;
+  if (name == "." || name == "..") return false;
   return !has_nul(name) && name.find('/') == std::string_view::npos;
 }
 

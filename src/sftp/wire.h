@@ -58,6 +58,9 @@ inline constexpr std::size_t kLengthBytes = 4;
 // uint32 length, byte type, uint32 id.
 inline constexpr std::size_t kHeaderBytes = 9;
 inline constexpr std::size_t kHandleBytesMax = 256;
+// The longest name that Linux takes from a FUSE file system; one that is longer would hide the rest
+// of its directory.
+inline constexpr std::size_t kEntryNameBytesMax = 1024;
 
 class Reader {
  public:

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <string>
 
+#include "hostile/attack.h"
 #include "support/deadline.h"
 #include "support/temp_dir.h"
 
@@ -51,6 +52,11 @@ struct FaultScript {
   std::atomic<std::uint32_t> injected{0};  // answers that were faults
   // statvfs says that no block is left.
   std::atomic<bool> disk_is_full{false};
+  // What is made of every answer; with `one_victim`, only on the session that is first to answer.
+  std::atomic<Attack> attack{Attack::kNone};
+  std::atomic<bool> one_victim{false};
+  std::atomic<std::int32_t> victim{0};     // the process that serves that session
+  std::atomic<std::uint32_t> attacked{0};  // answers
   // The server gets stuck at a request of this kind, and so with all that come behind it; `spared`
   // of them pass before.
   std::atomic<Request> stuck_at{Request::kNone};

@@ -7,6 +7,7 @@
 // Threads: one for each direction; both answer the client.
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #include <cstring>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -121,6 +123,7 @@ class Server {
   void pass_requests() {
     while (const std::optional<std::string> packet = read_packet(STDIN_FILENO)) {
       const Request kind = kind_of(*packet);
+      note_listing(kind, *packet);
       if (gets_stuck(kind)) wait_while_held(script_);
       const std::optional<std::string> fault = fault_for(kind, number_at(*packet, 1));
       const bool passed = fault ? answer(*fault) : write_all(to_real_, text(*packet));
@@ -130,11 +133,42 @@ class Server {
 
   void pass_answers() {
     while (const std::optional<std::string> packet = read_packet(from_real_)) {
-      if (!answer(*packet)) return;
+      const Attack attack = attack_now();
+      const bool passed = attack == Attack::kNone ? answer(*packet) : answer(attack, *packet);
+      if (!passed) return;
     }
   }
 
  private:
+  Attack attack_now() {
+    const Attack attack = script_.attack;
+    if (attack == Attack::kNone || !script_.one_victim) return attack;
+    std::int32_t nobody = 0;
+    const std::int32_t self = ::getpid();
+    const bool chosen = script_.victim.compare_exchange_strong(nobody, self) || nobody == self;
+    return chosen ? attack : Attack::kNone;
+  }
+
+  void note_listing(Request kind, const std::string& request) {
+    const std::lock_guard lock(mutex_);
+    if (kind == Request::kReaddir) listings_.insert(number_at(request, 1));
+  }
+
+  bool answer(Attack attack, const std::string& packet) {
+    const std::uint32_t count = ++script_.attacked;
+    if (attack == Attack::kHangUp) ::_exit(0);
+    const std::lock_guard lock(mutex_);
+    const bool to_readdir = listings_.erase(number_at(packet, 1)) > 0;
+    const std::string bytes = attacked(attack, packet, count, to_readdir);
+    if (attack != Attack::kSlow) return write_all(STDOUT_FILENO, bytes);
+    constexpr int kPauseMs = 5;
+    for (const char byte : bytes) {
+      if (!write_all(STDOUT_FILENO, {&byte, 1})) return false;
+      ::poll(nullptr, 0, kPauseMs);
+    }
+    return true;
+  }
+
   bool gets_stuck(Request kind) {
     const Request at = script_.stuck_at;
     if (at == Request::kNone || (at != Request::kAny && at != kind)) return false;
@@ -168,7 +202,8 @@ class Server {
   FaultScript& script_;
   const int to_real_;
   const int from_real_;
-  std::mutex mutex_;  // of standard output
+  std::mutex mutex_;                  // of standard output and what follows
+  std::set<std::uint32_t> listings_;  // READDIRs that are to be answered
 };
 
 int serve(FaultScript& script) {

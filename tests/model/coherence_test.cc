@@ -205,6 +205,34 @@ TEST_F(Coherence, AnEntryThatDoesNotFitCountsNoLookup) {
   ASSERT_TRUE(world.run(world.fs().releasedir(direct.op(), listing->handle)));
 }
 
+TEST(Listing, ThatDoesNotEndIsGivenUpAndItsMemoryWithIt) {
+  Shape shape;
+  shape.open_directory_bytes_max = 20'000;
+  World world(shape);
+  Direct direct(world);
+  for (int i = 0; i < 1000; ++i) direct.put("file" + std::to_string(i), "");
+  const auto listing = world.run(world.fs().opendir(direct.op(), fs::kRootInode));
+  ASSERT_TRUE(listing);
+  const auto read_to_the_end = [&] {
+    std::uint64_t offset = 0;
+    while (true) {
+      Collector sink(100);
+      const Status read =
+          world.run(world.fs().readdir(direct.op(), listing->handle, offset, false, sink));
+      if (!read) return fs::to_errno(read.error(), fs::Attempt::kRead);
+      if (sink.names.empty()) return 0;
+      offset = sink.next_offset;
+    }
+  };
+  EXPECT_EQ(read_to_the_end(), EOVERFLOW);
+  for (int i = 100; i < 1000; ++i) {
+    ::unlink(direct.on_server("file" + std::to_string(i)).c_str());
+  }
+  EXPECT_EQ(read_to_the_end(), 0) << "a directory that fits is listed again";
+  ASSERT_TRUE(world.run(world.fs().releasedir(direct.op(), listing->handle)));
+  world.expect_idle();
+}
+
 TEST_F(Coherence, TruncatingDownAndUpAgainLeavesZeros) {
   direct.put("file", std::string(3 * kBlock, 'x'));
   const OpenedFile file = direct.open("file", O_RDWR);

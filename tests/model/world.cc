@@ -29,6 +29,9 @@ fs::Options options_of(const Shape& shape, const std::string& directory) {
     options.stripe_after_bytes = 2 * shape.block_size_bytes;
     options.stripe_bytes = shape.block_size_bytes;
   }
+  if (shape.open_directory_bytes_max != 0) {
+    options.open_directory_bytes_max = shape.open_directory_bytes_max;
+  }
   return options;
 }
 

@@ -36,6 +36,8 @@ struct Shape {
   bool striped = false;  // wherever it is possible
   // Writes beyond it fail on the server; 0: no limit.
   std::size_t file_bytes_max = 0;
+  // Of one listing; 0: the usual limit.
+  std::size_t open_directory_bytes_max = 0;
 };
 
 // A number of operations that suits the build: sanitizers are slow.
