@@ -140,6 +140,7 @@ struct Config {
   bool dir_cache = true;
   std::optional<double> stat_cache_timeout_s;  // attributes, and with them names
   bool direct_io = false;
+  bool async_reads = false;
   bool kernel_cache = false;
   bool sync_writes = false;  // sshfs_sync
 };

@@ -102,6 +102,8 @@ constexpr OptionRow kRows[] = {
     {"kernel_cache", "", kCaching, kFull, assign<&Config::kernel_cache, true>, "never drop cached contents when a file is opened"},
     {"auto_cache", "", kCaching, kNoEffect, nullptr, "always on: contents are dropped when a file has changed"},
     {"noauto_cache", "", kCaching, kNoEffect, nullptr, "the same"},
+    {"sync_read", "", kCaching, kFull, assign<&Config::async_reads, false>, "the kernel waits for what it reads ahead, so that signals reach who reads; sftpfs reads ahead itself (default)"},
+    {"async_read", "", kCaching, kFull, assign<&Config::async_reads, true>, "the kernel does not wait; who reads is in D state while the server is silent"},
     {"direct_io", "", kCaching, kFull, assign<&Config::direct_io, true>, "no page cache"},
 
     {"ro", "", kMountFlags, kFull, assign_flag<&MountFlags::read_only, true>, "read only"},
@@ -168,8 +170,6 @@ constexpr OptionRow kRows[] = {
     {"nolocalcaches", "", kCompatibility, kNoEffect, nullptr, "for macOS"},
     {"noforget", "", kCompatibility, kMissing, nullptr, "the kernel decides how long inodes live; NFS export is not supported"},
     {"remember", "SECONDS", kCompatibility, kMissing, nullptr, "the kernel decides how long inodes live; NFS export is not supported"},
-    {"sync_read", "", kCompatibility, kNoEffect, nullptr, "reads are always parallel"},
-    {"async_read", "", kCompatibility, kNoEffect, nullptr, "always on"},
     {"atomic_o_trunc", "", kCompatibility, kNoEffect, nullptr, "always on"},
     {"async_dio", "", kCompatibility, kNoEffect, nullptr, "always on"},
     {"no_async_dio", "", kCompatibility, kNoEffect, nullptr, "always on"},

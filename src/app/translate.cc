@@ -161,6 +161,7 @@ fs::Options fs_options(const Config& config, unsigned cores) {
   out.kernel_entry_timeout_s = config.entry_timeout_s;
   out.kernel_negative_timeout_s = config.negative_timeout_s;
   out.direct_io = config.direct_io;
+  out.async_reads = config.async_reads;
   out.kernel_cache = config.kernel_cache;
   out.sync_writes = config.sync_writes;
   // ServerAliveInterval=0 means never in ssh(1), but a mount must notice a dead server.

@@ -70,6 +70,7 @@ struct Options {
 
   bool direct_io = false;     // no page cache
   bool kernel_cache = false;  // never drop the page cache at open
+  bool async_reads = false;   // the kernel reads ahead without waiting, in D state
   bool sync_writes = false;   // write(2) waits for the server
 
   // Soft mounts: how long an operation may take before it fails with ETIMEDOUT.

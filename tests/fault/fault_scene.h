@@ -33,7 +33,7 @@ const std::vector<FaultKind>& all_fault_kinds();
 // One mount of each transport, each with several sessions.
 std::vector<MountConfig> fault_configs();
 
-// True when SFTPFS_FAULT_FULL is set to 1: every point and full sizes, which takes hours.
+// True when SFTPFS_FAULT_FULL is set to 1: many points and full sizes, which takes hours.
 bool full_run();
 // The seed of a run: SFTPFS_FAULT_SEED, or always the same.
 std::uint64_t fault_seed();

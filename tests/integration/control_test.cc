@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <list>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -23,7 +24,10 @@ constexpr std::uint64_t kMiB = 1 << 20;
 class ControlCommands : public testing::Test {
  protected:
   ControlCommands() : relay_(server_.port()), mount_(server_, through_relay()) {}
-  ~ControlCommands() override { relay_.heal(); }
+  ~ControlCommands() override {
+    server_.resume();
+    relay_.heal();
+  }
 
   MountOptions through_relay() const {
     MountOptions options;
@@ -126,6 +130,31 @@ TEST_F(ControlCommands, WorkWhileTheServerIsAway) {
   const auto ended = reader.wait(Deadline(std::chrono::seconds(10)));
   ASSERT_TRUE(ended && ended->ok());
   EXPECT_EQ(ended->output, "text");
+}
+
+// The kernel sends them one after the other to file systems that it does not know to be ready for
+// more, and each waits for a round trip.
+TEST_F(ControlCommands, LookupsInOneDirectoryAreUnderWayTogether) {
+  constexpr int kLookups = 60;
+  std::filesystem::create_directory(server_.root() + "/dir");
+  for (int i = 0; i < kLookups; ++i) std::ofstream(server_.root() + "/dir/" + std::to_string(i));
+  ASSERT_TRUE(std::filesystem::is_directory(mount_.file("dir")));
+  server_.stop();
+  std::list<Process> askers;
+  for (int i = 0; i < kLookups; ++i) {
+    askers.emplace_back(Arguments{"stat", mount_.file("dir/" + std::to_string(i))});
+  }
+  const Deadline deadline(std::chrono::seconds(20));
+  int under_way = 0;
+  while (under_way < kLookups && !deadline.passed()) {
+    under_way = report().value("operations_in_flight", 0);
+  }
+  server_.resume();
+  EXPECT_EQ(under_way, kLookups);
+  for (Process& asker : askers) {
+    const auto ended = asker.wait(Deadline(std::chrono::seconds(20)));
+    EXPECT_TRUE(ended && ended->ok());
+  }
 }
 
 TEST_F(ControlCommands, ReconnectMakesANewConnection) {

@@ -42,6 +42,7 @@ constexpr Line kLines[] = {
     {"nonempty,big_writes,hard_remove,intr,nolocalcaches,noatime", Kind::kWritable, "noatime"},
     {"cache_timeout=115200,attr_timeout=115200,entry_timeout=1200,max_readahead=90000,big_writes"},
     {"dcache_timeout=300,dcache_stat_timeout=5,dcache_max_size=50000,dcache_clean_interval=60"},
+    {"async_read"},
     {"dir_cache=no,direct_io,sshfs_sync"},
     {"max_conns=8,max_read=65536,max_write=65536"},
     {"max_conns=1"},

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "fs/fuse/handlers.h"
+#include "fs/fuse/mount.h"
 
 namespace sftpfs::fuse {
 namespace {
@@ -12,18 +13,18 @@ constexpr unsigned kLocks = FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS;
 
 // What the kernel and we agree on in FUSE_INIT.
 void on_init(void* userdata, fuse_conn_info* connection) {
-  static_cast<void>(userdata);
-  constexpr unsigned kWanted = FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ATOMIC_O_TRUNC |
-                               FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
-                               FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_ASYNC_DIO;
+  unsigned wanted = FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS |
+                    FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_ASYNC_DIO;
+  // Splicing costs more than the copy it saves; the kernel itself drops set-uid bits on write.
+  unsigned unwanted = FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+                      FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_WRITEBACK_CACHE |
+                      FUSE_CAP_EXPORT_SUPPORT | kLocks;
   // Who waits for an asynchronous read sleeps where no caught signal and no freezer reaches him (D
-  // state); pipelining is the work of our own readahead. Splicing costs more than the copy it
-  // saves; the kernel itself drops set-uid bits on write.
-  constexpr unsigned kUnwanted =
-      FUSE_CAP_ASYNC_READ | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-      FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_EXPORT_SUPPORT | kLocks;
-  connection->want |= kWanted & connection->capable;
-  connection->want &= ~kUnwanted;
+  // state); pipelining is the work of our own readahead.
+  const bool async_reads = static_cast<const Mount*>(userdata)->options().async_reads;
+  (async_reads ? wanted : unwanted) |= FUSE_CAP_ASYNC_READ;
+  connection->want |= wanted & connection->capable;
+  connection->want &= ~unwanted;
   connection->max_write = 1 << 20;
   // Requests in flight before the kernel holds back asynchronous ones: readahead and writeback.
   connection->max_background = 128;

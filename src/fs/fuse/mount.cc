@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "fs/fuse/channel.h"
+#include "fs/fuse/device_io.h"
 #include "fs/fuse/dispatch.h"
 #include "runtime/hop.h"
 
@@ -87,6 +88,8 @@ Status Mount::mount(const std::string& mountpoint) {
   }
   mounted_ = true;
   filesystem_.shared().notifier = this;
+  Status io = install_device_io(session_.get());
+  if (!io) return io;
   const int fd = fuse_session_fd(session_.get());
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
@@ -113,6 +116,8 @@ void Mount::on_progress() {
 void Mount::on_gone() {
   if (!gone_.exchange(true, std::memory_order_acq_rel)) callbacks_.on_gone();
 }
+
+const fs::Options& Mount::options() const { return filesystem_.shared().options; }
 
 runtime::Task<std::vector<RequestInfo>> Mount::requests() {
   std::vector<RequestInfo> all;

@@ -91,6 +91,8 @@ const std::vector<Line>& corpus() {
        }},
       {"dcache_timeout=300,dcache_stat_timeout=5,dcache_max_size=50000,dcache_clean_interval=60",
        [](const Config& c) { return c.stat_cache_timeout_s == 5.0; }},
+      {"async_read", [](const Config& c) { return c.async_reads; }},
+      {"async_read,sync_read", [](const Config& c) { return !c.async_reads; }},
       {"dir_cache=no,direct_io,sshfs_sync",
        [](const Config& c) { return !c.dir_cache && c.direct_io && c.sync_writes; }},
       {"max_conns=8,max_read=65536,max_write=65536",
