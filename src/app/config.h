@@ -136,7 +136,7 @@ struct Config {
   std::uint64_t dirty_bytes_max = 16 << 20;
   double entry_timeout_s = 1;
   double attr_timeout_s = 1;
-  double negative_timeout_s = 0;
+  std::optional<double> negative_timeout_s;
   bool dir_cache = true;
   std::optional<double> stat_cache_timeout_s;  // attributes, and with them names
   bool direct_io = false;

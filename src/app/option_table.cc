@@ -87,7 +87,7 @@ constexpr OptionRow kRows[] = {
     {"sshfs_sync", "", kCaching, kFull, assign<&Config::sync_writes, true>, "every write(2) waits for the server"},
     {"entry_timeout", "SECONDS", kCaching, kFull, store<&Config::entry_timeout_s, parse_seconds>, "how long the kernel keeps names (default: 1)"},
     {"attr_timeout", "SECONDS", kCaching, kFull, store<&Config::attr_timeout_s, parse_seconds>, "how long the kernel keeps attributes (default: 1)"},
-    {"negative_timeout", "SECONDS", kCaching, kFull, store<&Config::negative_timeout_s, parse_seconds>, "how long the kernel keeps 'no such file' (default: 0)"},
+    {"negative_timeout", "SECONDS", kCaching, kFull, store<&Config::negative_timeout_s, parse_seconds>, "how long 'no such file' is believed: by the kernel (default: 0) and of listed directories (default: 1); 0 asks each time"},
     {"ac_attr_timeout", "SECONDS", kCaching, kNoEffect, nullptr, "attributes are fresh whenever a file is opened"},
     {"dir_cache", "yes|no", kCaching, kFull, set_dir_cache, "keep attributes and listings (default: yes)"},
     {"cache", "yes|no", kCaching, kFull, set_dir_cache, "the same"},

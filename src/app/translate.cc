@@ -155,11 +155,17 @@ fs::Options fs_options(const Config& config, unsigned cores) {
   out.block_size_bytes = config.block_size_bytes;
   out.readahead_bytes_max = config.readahead_bytes_max;
   out.dirty_bytes_max = config.dirty_bytes_max;
-  if (config.stat_cache_timeout_s) out.attr_lifetime = seconds(*config.stat_cache_timeout_s);
+  if (config.stat_cache_timeout_s) {
+    out.attr_lifetime = seconds(*config.stat_cache_timeout_s);
+    out.listings_serve_opendir = true;
+  }
   if (!config.dir_cache) out.attr_lifetime = Duration::zero();
   out.kernel_attr_timeout_s = config.attr_timeout_s;
   out.kernel_entry_timeout_s = config.entry_timeout_s;
-  out.kernel_negative_timeout_s = config.negative_timeout_s;
+  if (config.negative_timeout_s) {
+    out.kernel_negative_timeout_s = *config.negative_timeout_s;
+    out.absent_lifetime = seconds(*config.negative_timeout_s);
+  }
   out.direct_io = config.direct_io;
   out.async_reads = config.async_reads;
   out.kernel_cache = config.kernel_cache;

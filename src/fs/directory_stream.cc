@@ -42,6 +42,12 @@ DirectoryStream::~DirectoryStream() {
   });
 }
 
+void DirectoryStream::show(WholeListing listing) {
+  token_ = begun_ = listing.token;
+  entries_ = std::move(listing.entries);
+  complete_ = true;
+}
+
 runtime::Task<Status> DirectoryStream::open(runtime::Cancel* cancel) {
   Result<runtime::AsyncMutex::Lock> lock = co_await reading_.lock(cancel);
   if (!lock) co_return fail(lock.error());
@@ -144,7 +150,7 @@ runtime::Task<Status> DirectoryStream::load_until(std::size_t count, runtime::Ca
     if (complete_) {
       close();
       shared_.listings.put(*inode_, entries_, begun_, shared_.options.attr_lifetime,
-                           shared_.options.absent_lifetime);
+                           shared_.options.absent_lifetime, origin_);
     }
   }
   co_return Status();

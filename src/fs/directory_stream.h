@@ -5,7 +5,7 @@
 // is asked from the beginning, and only names that the stream has not shown are added to it.
 //
 // Ownership: the handle table and operations under way.
-// Threads:   home() only; the constant members from any.
+// Threads:   home() only; the constant members from any, but for complete().
 // Limits:    the snapshot grows with the directory (about 100 bytes a name, and the name) up to
 //            Options::open_directory_bytes_max; what is longer is EOVERFLOW.
 #pragma once
@@ -38,6 +38,9 @@ class DirectoryStream : public std::enable_shared_from_this<DirectoryStream> {
   const InodeRef& inode() const { return inode_; }
   runtime::Loop& home() const { return slot_.loop(); }
 
+  // Before anything was asked for: the stream shows this; rewound, it asks the server.
+  void show(WholeListing listing);
+
   // From before anything of it was asked for.
   const AttrToken& begun() const { return begun_; }
 
@@ -50,6 +53,10 @@ class DirectoryStream : public std::enable_shared_from_this<DirectoryStream> {
   runtime::Task<Result<DirectoryBatch>> batch(std::size_t first, bool rewind,
                                               runtime::Cancel* cancel);
   void close();
+  // Nobody has asked for it; before anything is read.
+  void is_guess() { origin_ = Origin::kGuessed; }
+  // Everything was read.
+  bool complete() const { return complete_; }
 
  private:
   runtime::Task<Status> open_locked(runtime::Cancel* cancel);
@@ -72,6 +79,7 @@ class DirectoryStream : public std::enable_shared_from_this<DirectoryStream> {
   std::vector<sftp::DirEntry> entries_;
   std::size_t entries_bytes_ = 0;
   std::unordered_set<std::string> seen_;  // names of entries_, once a connection was lost
+  Origin origin_ = Origin::kAsked;
   bool ending_ = false;  // the server has no more; what is asked for is still awaited
   bool complete_ = false;
   bool delivered_ = false;

@@ -104,12 +104,14 @@ InodeRef Filesystem::enter_new(const InodeRef& parent, const std::string& name,
 void Filesystem::name_made(Inode& parent, const std::string& name) {
   parent.names_changed();
   shared_.listings.made(parent, name);
+  shared_.listings.still_ours(parent, shared_.clock.now() + shared_.options.absent_lifetime);
   shared_.doubt_names(parent);  // its time of modification
 }
 
 void Filesystem::name_removed(Inode& parent, const std::string& name) {
   parent.names_changed();
   shared_.listings.removed(parent, name);
+  shared_.listings.still_ours(parent, shared_.clock.now() + shared_.options.absent_lifetime);
   shared_.doubt_names(parent);
 }
 

@@ -18,6 +18,7 @@
 
 #include "fs/directory_prefetch.h"
 #include "fs/errno_map.h"
+#include "fs/hot_directories.h"
 #include "fs/shared.h"
 #include "fs/types.h"
 #include "runtime/task.h"
@@ -45,7 +46,7 @@ using Completion = runtime::Task<Status>;
 
 class Filesystem {
  public:
-  explicit Filesystem(Shared& shared) : shared_(shared), prefetch_(shared) {}
+  explicit Filesystem(Shared& shared) : shared_(shared), prefetch_(shared), hot_(shared) {}
   Filesystem(const Filesystem&) = delete;
   Filesystem& operator=(const Filesystem&) = delete;
 
@@ -159,7 +160,9 @@ class Filesystem {
   void name_removed(Inode& parent, const std::string& name);
   void name_in_doubt(Inode& parent, const std::string& name) { name_made(parent, name); }
   // The answer of a complete listing; none where there is no telling.
-  std::optional<EntryReply> find_listed(const InodeRef& parent, const std::string& name);
+  std::shared_ptr<DirectoryStream> open_known(const InodeRef& directory);
+  std::optional<EntryReply> find_listed(const InodeRef& parent, const std::string& name,
+                                        const NameAnswer& answer);
 
   // Enters a name that we have just made; what had it before has gone.
   InodeRef enter_new(const InodeRef& parent, const std::string& name, const sftp::Attrs& attrs,
@@ -182,7 +185,7 @@ class Filesystem {
   Outcome<ClientRef> client_for(SessionSlot& slot, std::shared_ptr<FileIo> io, OpenFileRef file,
                                 runtime::Cancel* cancel);
   Outcome<sftp::Attrs> current_attrs(SessionSlot& slot, OperationContext& op, InodeRef inode,
-                                     OpenFileRef file);
+                                     OpenFileRef file, bool with_mtime);
   sftp::Attrs owed_mode(const sftp::Attrs& made, std::uint32_t mode) const;
   sftp::Attrs owed_owner(const sftp::Attrs& made, const Inode& parent, std::uint32_t uid,
                          std::uint32_t gid) const;
@@ -243,6 +246,7 @@ class Filesystem {
 
   Shared& shared_;
   DirectoryPrefetch prefetch_;
+  HotDirectories hot_;
 };
 
 }  // namespace sftpfs::fs

@@ -16,8 +16,10 @@ constexpr std::size_t kListingBytes = 256;
 }  // namespace
 
 void Listings::put(const Inode& directory, const std::vector<sftp::DirEntry>& entries,
-                   const AttrToken& token, Duration lifetime, Duration absent_lifetime) {
+                   const AttrToken& token, Duration lifetime, Duration absent_lifetime,
+                   Origin origin) {
   Listing listing;
+  listing.origin = origin;
   listing.token = token;
   listing.expires = token.asked_at + lifetime;
   listing.absent_until = token.asked_at + std::min(lifetime, absent_lifetime);
@@ -71,12 +73,29 @@ std::vector<ListedDirectory> Listings::subdirectories(const Inode& directory, Ti
   return found;
 }
 
+std::optional<WholeListing> Listings::whole(const Inode& directory, TimePoint now) {
+  const MutexLock lock(mutex_);
+  const Listing* const listing = find_locked(directory, now);
+  if (listing == nullptr) return std::nullopt;
+  WholeListing whole;
+  whole.token = listing->token;
+  whole.entries.reserve(listing->names.size());
+  for (const auto& [name, entry] : listing->names) {
+    if (!entry.known) return std::nullopt;
+    sftp::DirEntry& copy = whole.entries.emplace_back();
+    copy.name = name;
+    copy.attrs = entry.attrs;
+  }
+  return whole;
+}
+
 NameAnswer Listings::find(const Inode& directory, const std::string& name, TimePoint now) {
   NameAnswer answer;
   const MutexLock lock(mutex_);
   const Listing* const listing = find_locked(directory, now);
   if (listing == nullptr) return answer;
   answer.token = listing->token;
+  answer.origin = listing->origin;
   answer.remaining = listing->expires - now;
   const auto entry = listing->names.find(name);
   if (entry == listing->names.end()) {
@@ -98,6 +117,14 @@ void Listings::made(const Inode& directory, const std::string& name) {
   found->second.bytes += kNameBytes + name.size();
   bytes_ += kNameBytes + name.size();
   if (found->second.bytes > bytes_max_ / 2) drop_locked(directory.id());
+}
+
+void Listings::still_ours(const Inode& directory, TimePoint until) {
+  const MutexLock lock(mutex_);
+  const auto found = listings_.find(directory.id());
+  if (found == listings_.end() || found->second.origin != Origin::kMadeHere) return;
+  found->second.expires = std::max(found->second.expires, until);
+  found->second.absent_until = found->second.expires;
 }
 
 void Listings::removed(const Inode& directory, const std::string& name) {

@@ -2,7 +2,8 @@
 //
 // A directory that was read to its end, or that was just made here, is known as a whole for a
 // while. Until then a lookup in it needs no server, above all one that finds nothing. Our own
-// changes keep it right; those of others show when its lifetime is over.
+// changes keep it right; those of others show when its lifetime is over. A directory made here is
+// known for as long as we go on making names in it, and a while longer.
 //
 //   (no listing) --put()--> known --made(), removed(), doubt()--> known, but for that name
 //        ^                    |
@@ -17,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -30,8 +32,16 @@ namespace sftpfs::fs {
 
 enum class Presence : std::uint8_t { kUnknown, kAbsent, kPresent };
 
+// Why a listing is known.
+enum class Origin : std::uint8_t {
+  kAsked,    // somebody has read the directory
+  kGuessed,  // it was read because of many lookups
+  kMadeHere  // the directory was made here, and nothing is known to be in it but by us
+};
+
 struct NameAnswer {
   Presence presence = Presence::kUnknown;
+  Origin origin = Origin::kAsked;
   sftp::Attrs attrs;     // of a present name
   AttrToken token;       // from before the listing was asked for
   Duration remaining{};  // of the listing's lifetime
@@ -40,6 +50,11 @@ struct NameAnswer {
 struct ListedDirectory {
   std::string name;
   sftp::Attrs attrs;
+  AttrToken token;  // from before the listing was asked for
+};
+
+struct WholeListing {
+  std::vector<sftp::DirEntry> entries;
   AttrToken token;  // from before the listing was asked for
 };
 
@@ -53,17 +68,24 @@ class Listings {
   // It serves for `lifetime` from then on; that a name is not there it tells for `absent_lifetime`,
   // at most as long.
   void put(const Inode& directory, const std::vector<sftp::DirEntry>& entries,
-           const AttrToken& token, Duration lifetime, Duration absent_lifetime);
+           const AttrToken& token, Duration lifetime, Duration absent_lifetime,
+           Origin origin = Origin::kAsked);
   NameAnswer find(const Inode& directory, const std::string& name, TimePoint now);
 
   bool knows(const Inode& directory, TimePoint now);
   // Those that are certainly there, in the server's order.
   std::vector<ListedDirectory> subdirectories(const Inode& directory, TimePoint now);
 
+  // The whole listing, in no particular order; nothing unless every name is certain.
+  std::optional<WholeListing> whole(const Inode& directory, TimePoint now);
+
   // Our own changes, as soon as the server has answered, after Inode::names_changed() or
   // listing_changed().
   void made(const Inode& directory, const std::string& name);
   void removed(const Inode& directory, const std::string& name);
+  // We are still making names in a directory that was made here: nobody else is thought to do so
+  // until then.
+  void still_ours(const Inode& directory, TimePoint until);
   // What became of the name, or of the attributes of what it names, is not known.
   void doubt(const Inode& directory, const std::string& name) { made(directory, name); }
   void drop(const Inode& directory);
@@ -77,6 +99,7 @@ class Listings {
   };
   struct Listing {
     AttrToken token;
+    Origin origin = Origin::kAsked;
     TimePoint expires{};
     TimePoint absent_until{};
     std::size_t bytes = 0;

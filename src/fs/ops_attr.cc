@@ -104,9 +104,10 @@ OpenFileRef Filesystem::find_open(const Inode& inode, bool writable) const {
 }
 
 Outcome<sftp::Attrs> Filesystem::current_attrs(SessionSlot& slot, OperationContext& op,
-                                               InodeRef inode, OpenFileRef file) {
+                                               InodeRef inode, OpenFileRef file, bool with_mtime) {
   const AttrView view = inode->view(shared_.clock.now());
-  if (view.fresh && !view.locally_modified) co_return view.attrs;
+  // After a write of ours, the modification time is known to the server only.
+  if (view.fresh && !(with_mtime && view.locally_modified)) co_return view.attrs;
   if (file != nullptr) {
     auto send = [](sftp::Client& client, const sftp::Handle& handle, sftp::Queue queue) {
       return client.fstat(handle, queue);
@@ -160,7 +161,8 @@ Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& o
   if (io) share.emplace(io);
   sftp::Attrs current;
   if (needs_current(change)) {
-    const Result<sftp::Attrs> known = co_await current_attrs(slot, op, inode, file);
+    const Result<sftp::Attrs> known =
+        co_await current_attrs(slot, op, inode, file, change.has_atime && !change.has_mtime);
     if (!known) co_return fail(known.error());
     current = *known;
   }

@@ -20,13 +20,24 @@ constexpr std::uint64_t kFirstName = 2;
 Outcome<OpenReply> Filesystem::opendir(OperationContext& op, std::uint64_t inode) {
   const Result<InodeRef> found = find(inode);
   if (!found) co_return fail(found.error());
-  std::shared_ptr<DirectoryStream> stream = prefetch_.opening(*found);
+  std::shared_ptr<DirectoryStream> stream = open_known(*found);
+  if (!stream) stream = prefetch_.opening(*found);
   if (!stream) stream = std::make_shared<DirectoryStream>(shared_, shared_.pool.pick(), *found);
   const Status opened = co_await runtime::run_on(stream->home(), stream->open(op.cancel.get()));
   if (!opened) co_return fail(Error::system(to_errno(opened.error(), Attempt::kOpen)));
   OpenReply reply;
   reply.handle = shared_.directories.add(std::move(stream));
   co_return reply;
+}
+
+// Null if the server is to be asked.
+std::shared_ptr<DirectoryStream> Filesystem::open_known(const InodeRef& directory) {
+  if (!shared_.options.listings_serve_opendir) return nullptr;
+  std::optional<WholeListing> known = shared_.listings.whole(*directory, shared_.clock.now());
+  if (!known) return nullptr;
+  auto stream = std::make_shared<DirectoryStream>(shared_, shared_.pool.pick(), directory);
+  stream->show(std::move(*known));
+  return stream;
 }
 
 Completion Filesystem::readdir(OperationContext& op, std::uint64_t handle, std::uint64_t offset,

@@ -23,7 +23,8 @@ Outcome<EntryReply> Filesystem::lookup(OperationContext& op, std::uint64_t paren
   if (name.size() > kNameMax) co_return fail(Error::system(ENAMETOOLONG));
   const Result<InodeRef> directory = find(parent);
   if (!directory) co_return fail(directory.error());
-  const std::optional<EntryReply> listed = find_listed(*directory, name);
+  const NameAnswer answer = hot_.look_up(*directory, name);
+  const std::optional<EntryReply> listed = find_listed(*directory, name, answer);
   if (listed) co_return *listed;
   const Lease lease(shared_.pool.pick());
   co_return co_await runtime::run_on(lease.loop(),
@@ -31,9 +32,9 @@ Outcome<EntryReply> Filesystem::lookup(OperationContext& op, std::uint64_t paren
 }
 
 // A known inode keeps what is known of it, which may be newer than the listing.
-std::optional<EntryReply> Filesystem::find_listed(const InodeRef& parent, const std::string& name) {
+std::optional<EntryReply> Filesystem::find_listed(const InodeRef& parent, const std::string& name,
+                                                  const NameAnswer& answer) {
   const TimePoint now = shared_.clock.now();
-  const NameAnswer answer = shared_.listings.find(*parent, name, now);
   if (answer.presence == Presence::kAbsent) {
     EntryReply missing;
     missing.entry_timeout_s = shared_.options.kernel_negative_timeout_s;
@@ -42,8 +43,12 @@ std::optional<EntryReply> Filesystem::find_listed(const InodeRef& parent, const 
   const bool whole = (answer.attrs.flags & kWholeAttributes) == kWholeAttributes;
   if (answer.presence == Presence::kUnknown || !whole) return std::nullopt;
   const InodeRef known = shared_.inodes.find_child(*parent, name);
-  if (known && !known->view(now).fresh) return std::nullopt;
   const std::uint32_t type = answer.attrs.permissions & S_IFMT;
+  if (known && !known->view(now).fresh) {
+    if (known->type() != type) return std::nullopt;
+    known->adopt(answer.attrs, answer.token, shared_.options.attr_lifetime);
+    if (!known->view(now).fresh) return std::nullopt;
+  }
   const InodeRef inode = shared_.inodes.enter(parent, name, known ? known->type() : type);
   if (inode != known) inode->adopt(answer.attrs, answer.token, shared_.options.attr_lifetime);
   return entry_reply(inode);
@@ -67,6 +72,7 @@ Outcome<EntryReply> Filesystem::lookup_on(SessionSlot& slot, OperationContext& o
   }
   shared_.inodes.remove(*parent, name);
   shared_.listings.removed(*parent, name);
+  hot_.missed(*parent, name);
   EntryReply missing;
   missing.entry_timeout_s = shared_.options.kernel_negative_timeout_s;
   co_return missing;

@@ -61,6 +61,8 @@ struct Options {
   // How long a listing tells that a name is not there: others make files, too, and whoever is told
   // of one looks for it at once.
   Duration absent_lifetime = std::chrono::seconds(1);
+  // Whether a directory that was read is shown from memory when it is opened again.
+  bool listings_serve_opendir = false;
   // What complete listings may take, of all directories together.
   std::size_t listing_bytes_max = 16 << 20;
 

@@ -109,6 +109,40 @@ TEST_F(RoundTrips, InADirectoryJustMadeNoNameIsAskedFor) {
   EXPECT_EQ(wire_.lap(), 0);
 }
 
+TEST_F(RoundTrips, AfterAFewNamesTheDirectoryIsListedAndThoseThereCostNothing) {
+  for (int i = 0; i < 20; ++i) wire_.add_file(fmt::format("/srv/{:02}", i), "x");
+  for (int i = 0; i < 20; ++i) EXPECT_NE(look(kRootInode, fmt::format("{:02}", i)), 0U);
+  EXPECT_LE(wire_.lap(), 6);
+}
+
+TEST_F(RoundTrips, NamesLookedForInVainOverAndOverCostNothing) {
+  constexpr int kNames = 10;
+  const auto look_for_all = [this] {
+    for (int i = 0; i < kNames; ++i) EXPECT_EQ(look(kRootInode, fmt::format("no{}", i)), 0U);
+  };
+  look_for_all();
+  EXPECT_EQ(wire_.lap(), kNames);
+  for (int i = 0; i < 100; ++i) look_for_all();
+  EXPECT_EQ(wire_.lap(), 0);
+}
+
+// Others may have made it just now, for somebody who waits for it here.
+TEST_F(RoundTrips, ANewNameIsAskedForInADirectoryThatNobodyHereHasListed) {
+  for (int i = 0; i < 10; ++i) look(kRootInode, fmt::format("no{}", i));
+  wire_.add_file("/srv/new", "x");
+  EXPECT_NE(look(kRootInode, "new"), 0U);
+}
+
+TEST_F(RoundTrips, ADirectoryTooLargeToBeKeptIsNotListedForItsNamesAgainAndAgain) {
+  for (int i = 0; i < 3000; ++i) wire_.add_file(fmt::format("/srv/{:04}", i), "x");
+  for (int i = 0; i < 10; ++i) look(kRootInode, fmt::format("{:04}", i));
+  wire_.wait(400);  // longer than a lifetime
+  const std::uint64_t before = wire_.requests();
+  for (int i = 20; i < 30; ++i) look(kRootInode, fmt::format("{:04}", i));
+  wire_.wait(10);
+  EXPECT_EQ(wire_.requests() - before, 10U);
+}
+
 TEST_F(RoundTrips, WhatWasListedIsNotAskedForAgain) {
   wire_.add_file("/srv/a", "content");
   list(kRootInode);
@@ -175,6 +209,20 @@ TEST_F(RoundTrips, CreateWriteAndCloseCostTwo) {
   write(made.open.handle, 0, 4096);
   close(made.open.handle);
   EXPECT_EQ(wire_.lap(), 1);
+  release_closed();
+}
+
+// As tar sets it: the time of access is left alone.
+TEST_F(RoundTrips, TheTimeOfAFileJustWrittenCostsOne) {
+  const fs::CreateReply made = create(kRootInode, "a");
+  write(made.open.handle, 0, 4096);
+  wire_.lap();
+  fs::SetAttr time;
+  time.has_mtime = true;
+  time.mtime.seconds = 12345;
+  EXPECT_TRUE(wire_.run(wire_.fs().setattr(op_, made.entry.ino, time, made.open.handle)));
+  EXPECT_EQ(wire_.lap(), 1);
+  close(made.open.handle);
   release_closed();
 }
 

@@ -67,6 +67,32 @@ TEST_F(ListingsTest, ThatANameIsNotThereIsToldForAShorterTime) {
   EXPECT_EQ(presence("a"), Presence::kPresent);
 }
 
+TEST_F(ListingsTest, ADirectoryMadeHereIsKnownForAsLongAsWeMakeNamesInIt) {
+  listings_.put(directory_, {}, token(), seconds(1), seconds(1), Origin::kMadeHere);
+  listings_.put(other_, {}, token(), seconds(1), seconds(1), Origin::kAsked);
+  for (int i = 0; i < 10; ++i) {
+    now_ += std::chrono::milliseconds(900);
+    EXPECT_EQ(presence("a"), Presence::kAbsent);
+    listings_.still_ours(directory_, now_ + seconds(1));
+    listings_.still_ours(other_, now_ + seconds(1));
+  }
+  EXPECT_EQ(listings_.find(other_, "a", now_).presence, Presence::kUnknown);
+  now_ += seconds(1);
+  EXPECT_EQ(presence("a"), Presence::kUnknown);
+}
+
+TEST_F(ListingsTest, ItIsShownAsAWholeOnlyWhileEveryNameIsCertain) {
+  EXPECT_FALSE(listings_.whole(directory_, now_));
+  listings_.put(directory_, {entry("a", 1), entry("b", 2)}, token(), kLifetime, kLifetime);
+  const std::optional<WholeListing> whole = listings_.whole(directory_, now_);
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(whole->entries.size(), 2U);
+  listings_.removed(directory_, "a");
+  EXPECT_EQ(listings_.whole(directory_, now_)->entries.size(), 1U);
+  listings_.doubt(directory_, "b");
+  EXPECT_FALSE(listings_.whole(directory_, now_));
+}
+
 TEST_F(ListingsTest, OurOwnChangesAreSeenAtOnce) {
   listings_.put(directory_, {entry("a")}, token(), kLifetime, kLifetime);
   listings_.made(directory_, "new");
