@@ -27,6 +27,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,6 +41,7 @@
 #include "fs/open_file.h"
 #include "fs/shared.h"
 #include "fs/types.h"
+#include "runtime/loop.h"
 #include "runtime/task.h"
 #include "runtime/wait_list.h"
 #include "sftp/client.h"
@@ -125,11 +127,25 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
     return readahead_window_max_.load(std::memory_order_relaxed);
   }
 
+  // Attributes ----------------------------------------------------------------------------------
+  // A file that we have made and are writing is ours: changes of its mode and times, which cannot
+  // fail then, are not waited for. They are put together and sent when the file is closed or
+  // synced, when something else has to come behind them, or after a while; one request at a time,
+  // so that they stay in order also over a lost connection. A failure is latched in the descriptor.
+  using ApplyAttrs =
+      std::function<runtime::Task<Status>(std::shared_ptr<FileIo>, SetAttr, OpenFileRef)>;
+  // The descriptor that has made the file, while it can be written by; else null.
+  OpenFileRef maker() const;
+  void defer_attrs(const SetAttr& change, ApplyAttrs apply);
+  bool attrs_settled() const { return !deferred_ && setting_.inside() == 0; }
+  // Sends what is deferred, and waits until it is answered.
+  runtime::Task<Status> settle_attrs(runtime::Cancel* cancel);
+
   // Writing -------------------------------------------------------------------------------------
   // Accepts `data`; waits only for room among the unacknowledged bytes.
   runtime::Task<Status> write(OpenFileRef file, std::uint64_t offset, SharedBytes data,
                               runtime::Cancel* cancel);
-  // Queues what is being gathered, so that a request queued next comes behind it.
+  // Queues the bytes that are being gathered, so that a request queued next comes behind them.
   void send_gathered();
   // Waits until every byte accepted so far is acknowledged or has failed.
   runtime::Task<Status> drain(runtime::Cancel* cancel);
@@ -148,6 +164,21 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
     std::size_t size_bytes = 0;
     std::size_t pieces = 0;  // how many accepted writes it holds
   };
+
+  struct DeferredAttrs {
+    DeferredAttrs(const std::shared_ptr<FileIo>& io, ApplyAttrs how)
+        : apply(std::move(how)), scope(io->inode(), Change::kContent), timer(io->home()) {}
+    SetAttr change;
+    ApplyAttrs apply;
+    ChangeScope scope;
+    runtime::Timer timer;
+  };
+
+  // Attributes
+  // Unless a change is under way; then it follows.
+  void send_deferred();
+  static runtime::Task<void> apply_attrs(std::shared_ptr<FileIo> self,
+                                         std::unique_ptr<DeferredAttrs> attrs);
 
   // Reading
   runtime::Task<Result<cache::Pin>> block(OpenFileRef file, cache::BlockKey key,
@@ -248,6 +279,9 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   runtime::WaitList progress_;  // an extent has left the queue
   std::uint64_t accepted_ = 0;  // writes so far
   Striping striping_;
+
+  std::unique_ptr<DeferredAttrs> deferred_;
+  runtime::Gate setting_;  // changes of attributes under way
 
   // The connection
   ClientRef client_;  // in which the handles of all descriptors that are not lost are valid

@@ -39,7 +39,9 @@ IoShare::~IoShare() {
 
 FileIo::~FileIo() {
   // A lost connection may be ours alone, and dies at home only.
-  if (client_ && &home() != runtime::Loop::current()) home().post([last = std::move(client_)] {});
+  if (&home() == runtime::Loop::current()) return;
+  if (client_) home().post([last = std::move(client_)] {});
+  if (deferred_) home().post([unsent = std::move(deferred_)] {});
 }
 
 // --- The states ---------------------------------------------------------------------------------

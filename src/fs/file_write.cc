@@ -37,6 +37,9 @@ runtime::Task<Status> FileIo::write(OpenFileRef file, std::uint64_t offset, Shar
     const bool notified = co_await resized_.wait(cancel);
     if (!notified) co_return fail(cancel->error());
   }
+  // What changes attributes comes before these bytes.
+  const Status settled = co_await settle_attrs(cancel);
+  if (!settled) co_return settled;
   const Status before = usable_for_writing(*file);
   if (!before) co_return before;
   if (is_live()) follow_link(*client_);
@@ -270,6 +273,11 @@ runtime::Task<Status> FileIo::drain(runtime::Cancel* cancel) {
 }
 
 runtime::Task<Status> FileIo::flush(OpenFileRef file, bool sync_to_disk, runtime::Cancel* cancel) {
+  if (setting_.inside() > 0) {
+    const Status earlier = co_await settle_attrs(cancel);
+    if (!earlier) co_return earlier;
+  }
+  send_deferred();
   bool done = !sync_to_disk && clean();
   const bool wrote = !clean();
   while (!done) {
@@ -285,6 +293,8 @@ runtime::Task<Status> FileIo::flush(OpenFileRef file, bool sync_to_disk, runtime
     if (!flushed) co_return fail(flushed.error());
     done = *flushed;
   }
+  const Status settled = co_await settle_attrs(cancel);
+  if (!settled) co_return settled;
   co_return take_error(*file);
 }
 

@@ -175,10 +175,16 @@ class Filesystem {
   Outcome<AttrReply> getattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode);
   Outcome<AttrReply> getattr_unnamed(OperationContext& op, InodeRef inode, Error no_name);
   Outcome<AttrReply> getattr_by_handle(OperationContext& op, OpenFileRef file);
+  Outcome<AttrReply> setattr_open(std::shared_ptr<FileIo> io, OperationContext& op, SetAttr change,
+                                  OpenFileRef file);
+  bool may_defer(const FileIo& io, const SetAttr& change) const;
+  Completion apply_deferred(std::shared_ptr<FileIo> io, SetAttr change, OpenFileRef file);
   Outcome<AttrReply> setattr_shielded(SessionSlot& slot, OperationContext& op, InodeRef inode,
                                       SetAttr change, OpenFileRef file);
   Outcome<AttrReply> setattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode,
                                 SetAttr change, OpenFileRef file);
+  Completion change_attrs(SessionSlot& slot, OperationContext& op, InodeRef inode, SetAttr change,
+                          OpenFileRef file);
   struct Changed;
   runtime::Task<Changed> change_once(ClientRef client, InodeRef inode, std::string path,
                                      OpenFileRef file, sftp::Attrs wire);

@@ -94,6 +94,22 @@ void Inode::write_begins(std::uint64_t end_offset, WallTime wall_now) {
   attrs_.mtime = static_cast<std::uint32_t>(wall_now.seconds);
 }
 
+void Inode::predict(const sftp::Attrs& changed) {
+  const MutexLock lock(mutex_);
+  if (changed.has(sftp::kAttrPermissions)) {
+    attrs_.permissions =
+        (attrs_.permissions & ~kPermissionBits) | (changed.permissions & kPermissionBits);
+  }
+  if (changed.has(sftp::kAttrUidGid)) {
+    attrs_.uid = changed.uid;
+    attrs_.gid = changed.gid;
+  }
+  if (changed.has(sftp::kAttrTimes)) {
+    attrs_.atime = changed.atime;
+    attrs_.mtime = changed.mtime;
+  }
+}
+
 void Inode::change_ends() {
   const MutexLock lock(mutex_);
   SFTPFS_CHECK(changes_under_way_ > 0);

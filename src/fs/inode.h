@@ -90,6 +90,8 @@ class Inode {
   // The request of a change under way is queued once more; what was asked for before is no longer
   // behind it. Returns the new tick.
   std::uint64_t change_repeats();
+  // What a change under way will lead to, as far as `changed` has it.
+  void predict(const sftp::Attrs& changed);
   // The size that a change of ours, begun at `tick`, has made; writes begun since count on top.
   void set_size(std::uint64_t size_bytes, std::uint64_t tick);
   // A directory: names in it have been made, removed or renamed by us.

@@ -50,6 +50,7 @@ struct OpenFile {
   bool readable = false;
   bool writable = false;
   bool append = false;
+  bool made_here = false;  // the file, by the open that this descriptor comes from
 
   Readahead readahead;
   // The first error of a write that was already acknowledged to the application: reported once,

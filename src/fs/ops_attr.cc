@@ -78,12 +78,60 @@ Outcome<AttrReply> Filesystem::setattr(OperationContext& op, std::uint64_t inode
   if (file != nullptr && !file->writable) file = nullptr;
   const std::shared_ptr<FileIo> io = (*found)->io();
   if (io) {
-    co_return co_await runtime::run_on(io->home(),
-                                       setattr_shielded(io->slot(), op, *found, change, file));
+    co_return co_await runtime::run_on(io->home(), setattr_open(io, op, change, file));
   }
   const Lease lease(shared_.pool.pick());
   co_return co_await runtime::run_on(lease.loop(),
                                      setattr_shielded(lease.slot(), op, *found, change, nullptr));
+}
+
+// Whether the change cannot fail: the server lets the owner of a file set its times and the plain
+// bits of its mode, and its owner to what it is already.
+bool Filesystem::may_defer(const FileIo& io, const SetAttr& change) const {
+  constexpr std::uint32_t kSpecialBits = 07000;
+  const AttrView view = io.inode()->view(shared_.clock.now());
+  if (!view.fresh || !io.is_live() || shared_.options.sync_writes) return false;
+  if ((view.attrs.flags & kWholeAttributes) != kWholeAttributes) return false;
+  if (change.has_size || (change.has_atime && !change.has_mtime)) return false;
+  const bool special = ((view.attrs.permissions | change.mode) & kSpecialBits) != 0;
+  const bool other_user = change.has_uid && change.uid != view.attrs.uid;
+  const bool other_group = change.has_gid && change.gid != view.attrs.gid;
+  return !other_user && !other_group && !(change.has_mode && special);
+}
+
+Outcome<AttrReply> Filesystem::setattr_open(std::shared_ptr<FileIo> io, OperationContext& op,
+                                            SetAttr change, OpenFileRef file) {
+  const OpenFileRef maker = may_defer(*io, change) ? io->maker() : nullptr;
+  if (maker == nullptr) {
+    const Status settled = co_await io->settle_attrs(op.cancel.get());
+    if (!settled) co_return fail(settled.error());
+    co_return co_await setattr_shielded(io->slot(), op, io->inode(), change, file);
+  }
+  const sftp::Attrs known = io->inode()->view(shared_.clock.now()).attrs;
+  const sftp::Attrs wire = to_wire(change, known);
+  // Nothing is to be asked for when it is sent.
+  if (wire.has(sftp::kAttrUidGid)) {
+    change.has_uid = change.has_gid = true;
+    change.uid = wire.uid;
+    change.gid = wire.gid;
+  }
+  if (wire.has(sftp::kAttrTimes) && !change.has_atime) {
+    change.has_atime = true;
+    change.atime.seconds = wire.atime;
+  }
+  auto apply = [this](std::shared_ptr<FileIo> at, SetAttr merged, OpenFileRef by) {
+    return apply_deferred(std::move(at), merged, std::move(by));
+  };
+  io->defer_attrs(change, std::move(apply));
+  io->inode()->predict(wire);
+  shared_.doubt_names(*io->inode());
+  co_return attr_reply(*io->inode());
+}
+
+Completion Filesystem::apply_deferred(std::shared_ptr<FileIo> io, SetAttr change,
+                                      OpenFileRef file) {
+  OperationContext own;
+  co_return co_await change_attrs(io->slot(), own, io->inode(), change, std::move(file));
 }
 
 Outcome<AttrReply> Filesystem::setattr_shielded(SessionSlot& slot, OperationContext& op,
@@ -155,6 +203,13 @@ runtime::Task<Filesystem::Changed> Filesystem::change_once(ClientRef client, Ino
 
 Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode,
                                           SetAttr change, OpenFileRef file) {
+  const Status changed = co_await change_attrs(slot, op, inode, change, std::move(file));
+  if (!changed) co_return fail(changed.error());
+  co_return co_await getattr(op, inode->id());
+}
+
+Completion Filesystem::change_attrs(SessionSlot& slot, OperationContext& op, InodeRef inode,
+                                    SetAttr change, OpenFileRef file) {
   const std::shared_ptr<FileIo> io = inode->io();
   // The caller may leave and close the file; the change stays in order with what is written to it.
   std::optional<IoShare> share;
@@ -216,7 +271,7 @@ Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& o
     } else {
       inode->expire();
     }
-    co_return co_await getattr(op, inode->id());
+    co_return Status();
   }
 }
 

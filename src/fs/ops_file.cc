@@ -120,6 +120,9 @@ Outcome<OpenReply> Filesystem::open_on(std::shared_ptr<FileIo> io, OperationCont
                                        int flags) {
   const InodeRef inode = io->inode();
   const bool truncate = (flags & O_TRUNC) != 0;  // on Linux with O_RDONLY, too
+  // The server decides by the mode that the file has there.
+  const Status settled = co_await io->settle_attrs(op.cancel.get());
+  if (!settled) co_return fail(settled.error());
   std::optional<IoShare> share;
   if (truncate) {
     share.emplace(io);
@@ -292,6 +295,7 @@ Outcome<CreateReply> Filesystem::create_on(SessionSlot& slot, OperationContext& 
     co_return fail(error);
   }
   auto file = std::make_shared<OpenFile>(slot, made->client, made->handle, wire_flags);
+  file->made_here = true;
   file->path = *path;
   describe_access(*file, flags);
   if (!is_of_type(made->attrs, S_IFREG)) co_return fail(Error::system(ESTALE));
@@ -363,6 +367,8 @@ Completion Filesystem::close_on(OpenFileRef file) {
   std::vector<InodeTable::Place> places;
   if (file->writable) places = shared_.inodes.places(*file->inode);
   Status drained = co_await file->io->drain(nullptr);
+  const Status settled = co_await file->io->settle_attrs(nullptr);
+  if (!settled) drained = settled;
   if (file->write_error) {
     const Result<std::string> path = shared_.inodes.path(*file->inode);
     log_error("an error of {} was never reported to its writer: {}",

@@ -128,6 +128,8 @@ Outcome<std::size_t> Filesystem::copy_on(OpenFileRef from, std::uint64_t from_of
 
   const Status drained = co_await to->io->drain(op.cancel.get());
   if (!drained) co_return fail(mapped(drained.error(), Attempt::kWrite));
+  const Status settled = co_await to->io->settle_attrs(op.cancel.get());
+  if (!settled) co_return fail(mapped(settled.error(), Attempt::kWrite));
   // A handle of its own: that of `from` may belong to another session.
   const Result<std::string> path = shared_.inodes.path(*from->inode);
   if (!path) co_return fail(Error::system(EOPNOTSUPP));

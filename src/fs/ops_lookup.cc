@@ -109,6 +109,8 @@ Outcome<AttrReply> Filesystem::getattr_on(SessionSlot& slot, OperationContext& o
   const std::shared_ptr<FileIo> io = inode->io();
   const bool at_home = io && &io->slot() == &slot;
   if (at_home) {
+    const Status settled = co_await io->settle_attrs(op.cancel.get());
+    if (!settled) co_return fail(settled.error());
     const Status live = co_await io->live(nullptr, op.cancel.get());
     if (!live) co_return fail(live.error());
   }
@@ -151,6 +153,8 @@ Outcome<AttrReply> Filesystem::getattr_unnamed(OperationContext& op, InodeRef in
 }
 
 Outcome<AttrReply> Filesystem::getattr_by_handle(OperationContext& op, OpenFileRef file) {
+  const Status settled = co_await file->io->settle_attrs(op.cancel.get());
+  if (!settled) co_return fail(settled.error());
   AttrToken token;
   auto send = [this, &token](sftp::Client& client, const sftp::Handle& handle, sftp::Queue queue) {
     token = shared_.token(Ordering::kBehindChanges);

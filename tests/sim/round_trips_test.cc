@@ -214,16 +214,70 @@ TEST_F(RoundTrips, CreateWriteAndCloseCostTwo) {
 
 // As tar sets it: the time of access is left alone.
 TEST_F(RoundTrips, TheTimeOfAFileJustWrittenCostsOne) {
-  const fs::CreateReply made = create(kRootInode, "a");
-  write(made.open.handle, 0, 4096);
+  wire_.add_file("/srv/a", "content");
+  const std::uint64_t ino = look(kRootInode, "a");
+  const Result<OpenReply> open = wire_.run(wire_.fs().open(op_, ino, O_WRONLY));
+  ASSERT_TRUE(open);
+  write(open->handle, 0, 4096);
   wire_.lap();
   fs::SetAttr time;
   time.has_mtime = true;
   time.mtime.seconds = 12345;
-  EXPECT_TRUE(wire_.run(wire_.fs().setattr(op_, made.entry.ino, time, made.open.handle)));
+  EXPECT_TRUE(wire_.run(wire_.fs().setattr(op_, ino, time, 0)));
   EXPECT_EQ(wire_.lap(), 1);
+  close(open->handle);
+  release_closed();
+}
+
+// As tar and cp -p make files.
+TEST_F(RoundTrips, AFileMadeWithItsOwnerModeAndTimesCostsTwo) {
+  wire_.lap();
+  const fs::CreateReply made = create(kRootInode, "a");
+  write(made.open.handle, 0, 4096);
+  const std::uint64_t ino = made.entry.ino;
+  fs::SetAttr time;
+  time.has_mtime = true;
+  time.mtime.seconds = 12345;
+  EXPECT_TRUE(wire_.run(wire_.fs().setattr(op_, ino, time, 0)));
+  fs::SetAttr owner;
+  owner.has_uid = owner.has_gid = true;
+  owner.uid = made.entry.attr.uid;
+  owner.gid = made.entry.attr.gid;
+  EXPECT_TRUE(wire_.run(wire_.fs().setattr(op_, ino, owner, 0)));
+  fs::SetAttr mode;
+  mode.has_mode = true;
+  mode.mode = 0640;
+  const Result<fs::AttrReply> shown = wire_.run(wire_.fs().setattr(op_, ino, mode, 0));
+  ASSERT_TRUE(shown);
+  EXPECT_EQ(shown->attr.mode & 07777U, 0640U);
+  EXPECT_EQ(shown->attr.mtime.seconds, 12345);
+  EXPECT_EQ(shown->attr.size, 4096U);
+  close(made.open.handle);
+  EXPECT_EQ(wire_.lap(), 2);
+  const Result<fs::AttrReply> kept = wire_.run(wire_.fs().getattr(op_, ino));
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->attr.mode & 07777U, 0640U);
+  EXPECT_EQ(kept->attr.mtime.seconds, 12345);
+  release_closed();
+}
+
+TEST_F(RoundTrips, WhatIsWrittenBehindAChangeOfTheModeComesBehindIt) {
+  const fs::CreateReply made = create(kRootInode, "a");
+  fs::SetAttr mode;
+  mode.has_mode = true;
+  for (const std::uint32_t bits : {0600U, 0400U, 0640U}) {
+    mode.mode = bits;
+    EXPECT_TRUE(wire_.run(wire_.fs().setattr(op_, made.entry.ino, mode, 0)));
+  }
+  write(made.open.handle, 0, 10);
+  mode.mode = 0604;
+  EXPECT_TRUE(wire_.run(wire_.fs().setattr(op_, made.entry.ino, mode, 0)));
   close(made.open.handle);
   release_closed();
+  wire_.wait(400);
+  const Result<fs::AttrReply> kept = wire_.run(wire_.fs().getattr(op_, made.entry.ino));
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->attr.mode & 07777U, 0604U);
 }
 
 TEST_F(RoundTrips, OpenReadAndCloseOfASmallFileCostTwo) {

@@ -1,0 +1,89 @@
+// FileIo: attributes of a file that we have made and are writing. See file_io.h.
+#include <chrono>
+#include <utility>
+
+#include "base/log.h"
+#include "fs/file_io.h"
+
+namespace sftpfs::fs {
+namespace {
+
+// As long as this the server does not know of a change.
+constexpr Duration kDeferredFor = std::chrono::milliseconds(50);
+
+void merge(SetAttr& into, const SetAttr& change) {
+  if (change.has_mode) {
+    into.has_mode = true;
+    into.mode = change.mode;
+  }
+  if (change.has_uid) {
+    into.has_uid = true;
+    into.uid = change.uid;
+  }
+  if (change.has_gid) {
+    into.has_gid = true;
+    into.gid = change.gid;
+  }
+  if (change.has_atime) {
+    into.has_atime = true;
+    into.atime = change.atime;
+  }
+  if (change.has_mtime) {
+    into.has_mtime = true;
+    into.mtime = change.mtime;
+  }
+}
+
+}  // namespace
+
+OpenFileRef FileIo::maker() const {
+  for (const std::weak_ptr<OpenFile>& each : descriptors_) {
+    const OpenFileRef file = each.lock();
+    if (file && file->made_here && file->writable && !file->lost && !file->write_error) return file;
+  }
+  return nullptr;
+}
+
+void FileIo::defer_attrs(const SetAttr& change, ApplyAttrs apply) {
+  if (!deferred_) {
+    deferred_ = std::make_unique<DeferredAttrs>(shared_from_this(), std::move(apply));
+    deferred_->timer.start_after(kDeferredFor, [io = weak_from_this()] {
+      const std::shared_ptr<FileIo> self = io.lock();
+      if (self) self->send_deferred();
+    });
+  }
+  merge(deferred_->change, change);
+}
+
+void FileIo::send_deferred() {
+  if (!deferred_ || setting_.inside() > 0) return;
+  send_gathered();
+  runtime::spawn(apply_attrs(shared_from_this(), std::move(deferred_)));
+}
+
+runtime::Task<void> FileIo::apply_attrs(std::shared_ptr<FileIo> self,
+                                        std::unique_ptr<DeferredAttrs> attrs) {
+  attrs->timer.cancel();
+  self->setting_.enter();
+  const OpenFileRef file = self->maker();
+  const Status applied = co_await attrs->apply(self, attrs->change, file);
+  if (!applied) {
+    const Result<std::string> path = self->shared_.inodes.path(*self->inode_);
+    log_error("the attributes of {} were refused: {}", path ? *path : "a removed file",
+              applied.error().describe());
+    if (file && !file->write_error) file->write_error = applied.error();
+  }
+  attrs.reset();
+  self->setting_.leave();
+}
+
+runtime::Task<Status> FileIo::settle_attrs(runtime::Cancel* cancel) {
+  while (!attrs_settled()) {
+    send_deferred();
+    const Status settled = co_await setting_.drained(cancel);
+    if (!settled) co_return settled;
+  }
+  co_return Status();
+}
+
+}  // namespace sftpfs::fs
