@@ -216,8 +216,8 @@ Completion Filesystem::change_attrs(SessionSlot& slot, OperationContext& op, Ino
   if (io) share.emplace(io);
   sftp::Attrs current;
   if (needs_current(change)) {
-    const Result<sftp::Attrs> known =
-        co_await current_attrs(slot, op, inode, file, change.has_atime && !change.has_mtime);
+    const bool with_mtime = change.has_atime && !change.has_mtime;
+    const Result<sftp::Attrs> known = co_await current_attrs(slot, op, inode, file, with_mtime);
     if (!known) co_return fail(known.error());
     current = *known;
   }
