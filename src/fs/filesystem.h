@@ -12,6 +12,7 @@
 // Errors: the caller maps them with to_errno(error, attempt); a kSystem error is already exact.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -251,6 +252,9 @@ class Filesystem {
   Completion close_directory(std::shared_ptr<DirectoryStream> stream);
 
   Shared& shared_;
+  // The server has refused a change of attributes that it owes to the owner of a file: some keep no
+  // modes or times. From then on all are waited for, so that who asks is told.
+  std::atomic<bool> attrs_refused_{false};
   DirectoryPrefetch prefetch_;
   HotDirectories hot_;
 };

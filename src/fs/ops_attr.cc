@@ -91,6 +91,7 @@ bool Filesystem::may_defer(const FileIo& io, const SetAttr& change) const {
   constexpr std::uint32_t kSpecialBits = 07000;
   const AttrView view = io.inode()->view(shared_.clock.now());
   if (!view.fresh || !io.is_live() || shared_.options.sync_writes) return false;
+  if (attrs_refused_.load(std::memory_order_relaxed)) return false;
   if ((view.attrs.flags & kWholeAttributes) != kWholeAttributes) return false;
   if (change.has_size || (change.has_atime && !change.has_mtime)) return false;
   const bool special = ((view.attrs.permissions | change.mode) & kSpecialBits) != 0;
@@ -131,7 +132,10 @@ Outcome<AttrReply> Filesystem::setattr_open(std::shared_ptr<FileIo> io, Operatio
 Completion Filesystem::apply_deferred(std::shared_ptr<FileIo> io, SetAttr change,
                                       OpenFileRef file) {
   OperationContext own;
-  co_return co_await change_attrs(io->slot(), own, io->inode(), change, std::move(file));
+  const Status changed =
+      co_await change_attrs(io->slot(), own, io->inode(), change, std::move(file));
+  if (!changed) attrs_refused_.store(true, std::memory_order_relaxed);
+  co_return changed;
 }
 
 Outcome<AttrReply> Filesystem::setattr_shielded(SessionSlot& slot, OperationContext& op,

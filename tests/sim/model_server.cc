@@ -233,6 +233,7 @@ void ServerSession::setstat(Reader& body) {
   const int error = tree_.find(body.string(kStringMax), true, node);
   const sftp::Attrs attrs = body.attrs();
   if (error != 0) return result(error);
+  if (!server_.config().keeps_attrs) return status(sftp::kFxPermissionDenied);
   if (attrs.has(sftp::kAttrSize)) {
     if (node->is_directory()) return result(EISDIR);
     if ((node->mode & S_IWUSR) == 0) return result(EACCES);
@@ -244,6 +245,7 @@ void ServerSession::fsetstat(Reader& body) {
   Handle* at = handle(body.string(kStringMax));
   const sftp::Attrs attrs = body.attrs();
   if (at == nullptr) return status(sftp::kFxFailure);
+  if (!server_.config().keeps_attrs) return status(sftp::kFxPermissionDenied);
   if (attrs.has(sftp::kAttrSize) && !at->writable) return result(EINVAL);
   result(change(*at->node, attrs));
 }

@@ -30,6 +30,7 @@ struct ServerConfig {
   std::size_t names_per_readdir = 100;
   bool posix_rename = true;
   bool fsync = true;
+  bool keeps_attrs = true;  // or refuses to change any
 };
 
 class ModelServer {

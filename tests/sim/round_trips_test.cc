@@ -261,6 +261,31 @@ TEST_F(RoundTrips, AFileMadeWithItsOwnerModeAndTimesCostsTwo) {
   release_closed();
 }
 
+// Nothing is lost in silence: the first refusal is told by close(2), the next ones at once.
+TEST(RoundTripsOfAServerWithoutModes, ARefusalIsToldByCloseAndThenAtOnce) {
+  ServerConfig config;
+  config.keeps_attrs = false;
+  Stopwatch wire(config);
+  fs::OperationContext op;
+  fs::SetAttr mode;
+  mode.has_mode = true;
+  mode.mode = 0600;
+  for (const char* name : {"first", "second"}) {
+    const bool first = std::string(name) == "first";
+    const Result<fs::CreateReply> made =
+        wire.run(wire.fs().create(op, kRootInode, name, 0644, O_WRONLY | O_CREAT | O_EXCL));
+    ASSERT_TRUE(made);
+    const Result<fs::AttrReply> set = wire.run(wire.fs().setattr(op, made->entry.ino, mode, 0));
+    EXPECT_EQ(set.has_value(), first);
+    EXPECT_EQ(wire.run(wire.fs().flush(op, made->open.handle)).has_value(), !first);
+    EXPECT_TRUE(wire.run(wire.fs().flush(op, made->open.handle)));
+    const Result<fs::AttrReply> shown = wire.run(wire.fs().getattr(op, made->entry.ino));
+    ASSERT_TRUE(shown);
+    EXPECT_EQ(shown->attr.mode & 07777U, 0644U);
+    EXPECT_TRUE(wire.run(wire.fs().release(op, made->open.handle)));
+  }
+}
+
 TEST_F(RoundTrips, WhatIsWrittenBehindAChangeOfTheModeComesBehindIt) {
   const fs::CreateReply made = create(kRootInode, "a");
   fs::SetAttr mode;
