@@ -8,12 +8,13 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <array>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <set>
 #include <sstream>
 #include <string>
+#include <system_error>
 
 #include "base/unique_fd.h"
 #include "fault_injection/faulty_scene.h"
@@ -59,6 +60,7 @@ void do_something(const std::string& dir, int number) {
   const std::string fresh = dir + "/new" + std::to_string(number);
   struct stat attributes {};
   struct statvfs space {};
+  std::error_code ignored;
   switch (number % 8) {
     case 0: ::stat(file.c_str(), &attributes); break;
     case 1: read_file(file); break;
@@ -69,8 +71,7 @@ void do_something(const std::string& dir, int number) {
       ::rmdir(fresh.c_str());
       break;
     case 5:
-      ::symlink("file0", fresh.c_str());
-      ::readlink(fresh.c_str(), std::array<char, 100>().data(), 100);
+      if (::symlink("file0", fresh.c_str()) == 0) std::filesystem::read_symlink(fresh, ignored);
       ::unlink(fresh.c_str());
       break;
     case 6:

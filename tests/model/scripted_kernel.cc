@@ -44,7 +44,7 @@ void ScriptedKernel::start_session(int fd) {
   std::string name = "test";
   std::array<char*, 2> words{name.data(), nullptr};
   fuse_args arguments = FUSE_ARGS_INIT(1, words.data());
-  const fuse_lowlevel_ops operations = fuse::make_operations();
+  const fuse_lowlevel_ops operations = fuse::make_operations(true);
   session_.reset(fuse_session_new(&arguments, &operations, sizeof(operations), this));
   fuse_opt_free_args(&arguments);
   EXPECT_EQ(fuse_session_custom_io(session_.get(), &kIo, fd), 0);

@@ -3,8 +3,8 @@
 
 #include <cerrno>
 
+#include "fs/fuse/channel.h"
 #include "fs/fuse/handlers.h"
-#include "fs/fuse/mount.h"
 
 namespace sftpfs::fuse {
 namespace {
@@ -13,6 +13,7 @@ constexpr unsigned kLocks = FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS;
 
 // What the kernel and we agree on in FUSE_INIT.
 void on_init(void* userdata, fuse_conn_info* connection) {
+  static_cast<void>(userdata);
   unsigned wanted = FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS |
                     FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_ASYNC_DIO;
   // Splicing costs more than the copy it saves; the kernel itself drops set-uid bits on write.
@@ -21,7 +22,7 @@ void on_init(void* userdata, fuse_conn_info* connection) {
                       FUSE_CAP_EXPORT_SUPPORT | kLocks;
   // Who waits for an asynchronous read sleeps where no caught signal and no freezer reaches him (D
   // state); pipelining is the work of our own readahead.
-  const bool async_reads = static_cast<const Mount*>(userdata)->options().async_reads;
+  const bool async_reads = Channel::current()->filesystem().shared().options.async_reads;
   (async_reads ? wanted : unwanted) |= FUSE_CAP_ASYNC_READ;
   connection->want |= wanted & connection->capable;
   connection->want &= ~unwanted;

@@ -117,8 +117,6 @@ void Mount::on_gone() {
   if (!gone_.exchange(true, std::memory_order_acq_rel)) callbacks_.on_gone();
 }
 
-const fs::Options& Mount::options() const { return filesystem_.shared().options; }
-
 runtime::Task<std::vector<RequestInfo>> Mount::requests() {
   std::vector<RequestInfo> all;
   for (const std::unique_ptr<Channel>& channel : channels_) {

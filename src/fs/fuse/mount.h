@@ -47,7 +47,6 @@ class Mount final : public fs::KernelNotifier {
   // Takes the mount away (lazily, so that it also works while files are open), ends the waits of
   // all operations and returns when the last has replied. Also after on_gone().
   void unmount();
-  const fs::Options& options() const;
   // What the kernel waits for; hops to every worker.
   runtime::Task<std::vector<RequestInfo>> requests();
 
