@@ -71,7 +71,9 @@ void do_something(const std::string& dir, int number) {
       ::rmdir(fresh.c_str());
       break;
     case 5:
-      if (::symlink("file0", fresh.c_str()) == 0) std::filesystem::read_symlink(fresh, ignored);
+      if (::symlink("file0", fresh.c_str()) == 0) {
+        static_cast<void>(std::filesystem::read_symlink(fresh, ignored));
+      }
       ::unlink(fresh.c_str());
       break;
     case 6:
