@@ -44,9 +44,9 @@ OpenFileRef FileIo::maker() const {
   return nullptr;
 }
 
-void FileIo::defer_attrs(const SetAttr& change, ApplyAttrs apply) {
+void FileIo::defer_attrs(const SetAttr& change, const OpenFileRef& file, ApplyAttrs apply) {
   if (!deferred_) {
-    deferred_ = std::make_unique<DeferredAttrs>(shared_from_this(), std::move(apply));
+    deferred_ = std::make_unique<DeferredAttrs>(shared_from_this(), file, std::move(apply));
     deferred_->timer.start_after(kDeferredFor, [io = weak_from_this()] {
       const std::shared_ptr<FileIo> self = io.lock();
       if (self) self->send_deferred();
@@ -65,7 +65,7 @@ runtime::Task<void> FileIo::apply_attrs(std::shared_ptr<FileIo> self,
                                         std::unique_ptr<DeferredAttrs> attrs) {
   attrs->timer.cancel();
   self->setting_.enter();
-  const OpenFileRef file = self->maker();
+  const OpenFileRef file = attrs->file.lock();
   const Status applied = co_await attrs->apply(self, attrs->change, file);
   if (!applied) {
     const Result<std::string> path = self->shared_.inodes.path(*self->inode_);

@@ -134,9 +134,10 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   // so that they stay in order also over a lost connection. A failure is latched in the descriptor.
   using ApplyAttrs =
       std::function<runtime::Task<Status>(std::shared_ptr<FileIo>, SetAttr, OpenFileRef)>;
-  // The descriptor that has made the file, while it can be written by; else null.
+  // The descriptor that has made the file, until it is closed; else null.
   OpenFileRef maker() const;
-  void defer_attrs(const SetAttr& change, ApplyAttrs apply);
+  void defer_attrs(const SetAttr& change, const OpenFileRef& file, ApplyAttrs apply);
+  bool attrs_deferred() const { return deferred_ != nullptr; }
   bool attrs_settled() const { return !deferred_ && setting_.inside() == 0; }
   // Sends what is deferred, and waits until it is answered.
   runtime::Task<Status> settle_attrs(runtime::Cancel* cancel);
@@ -166,9 +167,13 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   };
 
   struct DeferredAttrs {
-    DeferredAttrs(const std::shared_ptr<FileIo>& io, ApplyAttrs how)
-        : apply(std::move(how)), scope(io->inode(), Change::kContent), timer(io->home()) {}
+    DeferredAttrs(const std::shared_ptr<FileIo>& io, const OpenFileRef& by, ApplyAttrs how)
+        : file(by),
+          apply(std::move(how)),
+          scope(io->inode(), Change::kContent),
+          timer(io->home()) {}
     SetAttr change;
+    OpenFileWeak file;  // which owns the FileIo
     ApplyAttrs apply;
     ChangeScope scope;
     runtime::Timer timer;
@@ -228,9 +233,10 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   bool far_enough(const OpenFile& file) const;
   bool may_stripe(const OpenFile& file, bool writing) const;
   std::vector<SessionSlot*> slots_without_lane() const;
-  static runtime::Task<void> open_lanes(std::shared_ptr<FileIo> self, OpenFileRef file);
-  runtime::Task<LaneRef> open_lane(SessionSlot& slot, OpenFileRef file, bool writing);
-  runtime::Task<bool> lanes_are_the_file(OpenFileRef file, std::vector<LaneRef> lanes);
+  static runtime::Task<void> open_lanes(std::shared_ptr<FileIo> self, OpenFileWeak file);
+  runtime::Task<LaneRef> open_lane(SessionSlot& slot, OpenFileWeak file, bool writing);
+  std::optional<sftp::Call<sftp::Attrs>> ask_home(const OpenFileRef& file) const;
+  runtime::Task<bool> lanes_are_the_file(OpenFileWeak file, std::vector<LaneRef> lanes);
   void drop_dead_lanes();
   LaneRef lane_at(std::uint64_t offset, std::size_t lanes) const;
   LaneRef write_lane(const OpenFile& file, std::uint64_t offset) const;

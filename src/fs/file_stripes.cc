@@ -89,7 +89,9 @@ std::vector<SessionSlot*> FileIo::slots_without_lane() const {
   return found;
 }
 
-runtime::Task<void> FileIo::open_lanes(std::shared_ptr<FileIo> self, OpenFileRef file) {
+// Other sessions may be silent for a long time: meanwhile the file may be closed, and its handle
+// with it.
+runtime::Task<void> FileIo::open_lanes(std::shared_ptr<FileIo> self, OpenFileWeak file) {
   Striping& stripes = self->striping_;
   stripes.opening = true;
   std::vector<LaneRef> opened;
@@ -109,17 +111,18 @@ runtime::Task<void> FileIo::open_lanes(std::shared_ptr<FileIo> self, OpenFileRef
     stripes.generation = generation;
   }
   stripes.opening = false;
-  if (!same || stripes.file.lock() != file || !self->is_live()) co_return;
+  const OpenFileRef still = file.lock();
+  if (!same || !still || stripes.file.lock() != still || !self->is_live()) co_return;
   for (LaneRef& lane : opened) stripes.lanes.push_back(std::move(lane));
   self->shared_.counters.lanes_opened.fetch_add(opened.size(), std::memory_order_relaxed);
 }
 
-runtime::Task<LaneRef> FileIo::open_lane(SessionSlot& slot, OpenFileRef file, bool writing) {
+runtime::Task<LaneRef> FileIo::open_lane(SessionSlot& slot, OpenFileWeak file, bool writing) {
   const ClientRef client = slot.session().current();
   // A rename of ours may be about to move the name.
   const bool waited = co_await shared_.names_in_flux.settled();
   const Result<std::string> path = shared_.inodes.path(*inode_);
-  const bool usable = !waited && path && client && client->alive() && !file->lost;
+  const bool usable = !waited && path && client && client->alive() && !file.expired();
   if (!usable) co_return LaneRef();
   const std::uint32_t flags = writing ? sftp::kOpenRead | sftp::kOpenWrite : sftp::kOpenRead;
   const sftp::Attrs unset;
@@ -132,17 +135,23 @@ runtime::Task<LaneRef> FileIo::open_lane(SessionSlot& slot, OpenFileRef file, bo
   co_return lane;
 }
 
+// Behind everything that has been sent before; nothing if the file is closed or lost.
+std::optional<sftp::Call<sftp::Attrs>> FileIo::ask_home(const OpenFileRef& file) const {
+  const bool usable = file && !file->lost && is_live() && file->client == client_;
+  if (!usable) return std::nullopt;
+  return client_->fstat(file->handle, sftp::Queue::kBulk);
+}
+
 // Whether every lane has the attributes and holds the bytes that the home's handle shows; nothing
 // may be in flight. A lane for writing was opened before the last writes were sent, which the
 // sample is of: who has them is the file.
-runtime::Task<bool> FileIo::lanes_are_the_file(OpenFileRef file, std::vector<LaneRef> lanes) {
-  const ClientRef client = client_;
+runtime::Task<bool> FileIo::lanes_are_the_file(OpenFileWeak file, std::vector<LaneRef> lanes) {
   const std::optional<ContentSample> sample = sample_;
-  const bool known = sample && sample->generation == inode_->generation() && is_live() &&
-                     !file->lost && file->client == client;
-  if (!known) co_return false;
-  // Behind everything that has been sent before.
-  const Result<sftp::Attrs> home = co_await client->fstat(file->handle, sftp::Queue::kBulk);
+  const bool known = sample && sample->generation == inode_->generation();
+  std::optional<sftp::Call<sftp::Attrs>> asked = ask_home(file.lock());
+  if (!known || !asked) co_return false;
+  sftp::Call<sftp::Attrs> look_at_home = std::move(*asked);
+  const Result<sftp::Attrs> home = co_await look_at_home;
   if (!home) co_return false;
   for (const LaneRef& lane : lanes) {
     sftp::Call<sftp::Attrs> look = lane->client->fstat(lane->handle);
@@ -219,16 +228,12 @@ runtime::Task<void> FileIo::finish_turn(std::shared_ptr<FileIo> self) {
   Striping& stripes = self->striping_;
   stripes.finishing = true;
   if (stripes.to_lanes) {
-    const OpenFileRef file = stripes.file.lock();
     const std::vector<LaneRef> lanes = stripes.lanes;
-    bool same = false;
-    if (file) {
-      bool compared = co_await self->lanes_are_the_file(file, lanes);
-      same = compared && stripes.lanes == lanes;
-    }
+    const bool compared = co_await self->lanes_are_the_file(stripes.file, lanes);
+    const bool same = compared && stripes.lanes == lanes;
     if (!same) {
-      log_debug("{}: not striped: a further handle may be another file's",
-                file ? file->path : "a closed file");
+      log_debug("inode {} is not striped: closed, or a further handle may be another file's",
+                self->inode_->id());
       stripes.forget();
       stripes.next_look = UINT64_MAX;  // never again in this stream
       stripes.to_lanes = false;

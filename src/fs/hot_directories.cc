@@ -83,7 +83,6 @@ void HotDirectories::forget_cold_ones(TimePoint now) {
 }
 
 void HotDirectories::begin_listing(const InodeRef& directory) {
-  shared_.inodes.retain(directory);
   auto stream = std::make_shared<DirectoryStream>(shared_, shared_.pool.pick(), directory);
   stream->is_guess();
   stream->home().post(
@@ -94,8 +93,6 @@ runtime::Task<void> HotDirectories::list(HotDirectories& self, InodeRef director
                                          std::shared_ptr<DirectoryStream> stream) {
   const Status read = co_await stream->read_ahead(kNamesMax);
   self.listed(*directory, read.has_value() && stream->complete());
-  stream.reset();
-  self.shared_.inodes.forget(directory->id(), 1);
 }
 
 void HotDirectories::listed(const Inode& directory, bool possible) {

@@ -16,7 +16,7 @@
 // before the next one. A directory that is too large, or cannot be listed, is left alone for a
 // while.
 //
-// Ownership: Filesystem. A listing under way holds a lookup of its inode.
+// Ownership: Filesystem. The listing of a directory that the kernel forgets meanwhile fails.
 // Threads:   any; one mutex, held for map operations. Streams are read on their home loop.
 // Limits:    kRecordsMax directories with kMissedMax names looked for in vain; kAtOnceMax listings
 //            at once, kNamesMax names in each.

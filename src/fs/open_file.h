@@ -50,7 +50,8 @@ struct OpenFile {
   bool readable = false;
   bool writable = false;
   bool append = false;
-  bool made_here = false;  // the file, by the open that this descriptor comes from
+  // The file was made by the open that this descriptor comes from, and is not closed yet.
+  std::atomic<bool> made_here{false};
 
   Readahead readahead;
   // The first error of a write that was already acknowledged to the application: reported once,
@@ -60,6 +61,7 @@ struct OpenFile {
 };
 
 using OpenFileRef = std::shared_ptr<OpenFile>;
+using OpenFileWeak = std::weak_ptr<OpenFile>;
 
 template <class T>
 class HandleTable {

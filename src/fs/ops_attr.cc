@@ -123,7 +123,7 @@ Outcome<AttrReply> Filesystem::setattr_open(std::shared_ptr<FileIo> io, Operatio
   auto apply = [this](std::shared_ptr<FileIo> at, SetAttr merged, OpenFileRef by) {
     return apply_deferred(std::move(at), merged, std::move(by));
   };
-  io->defer_attrs(change, std::move(apply));
+  io->defer_attrs(change, maker, std::move(apply));
   io->inode()->predict(wire);
   shared_.doubt_names(*io->inode());
   co_return attr_reply(*io->inode());
@@ -270,7 +270,10 @@ Completion Filesystem::change_attrs(SessionSlot& slot, OperationContext& op, Ino
       inode->set_size(change.size, scope.begun());
       inode->new_generation();
     }
-    if (changed.attrs) {
+    const bool more = io && io->attrs_deferred();
+    if (more) {
+      // They are shown already, and the server does not have them yet: they will bring the answer.
+    } else if (changed.attrs) {
       inode->adopt(*changed.attrs, changed.token, shared_.options.attr_lifetime);
     } else {
       inode->expire();

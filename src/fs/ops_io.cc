@@ -68,6 +68,8 @@ Completion Filesystem::flush(OperationContext& op, std::uint64_t handle) {
   if (!found) co_return fail(found.error());
   const OpenFileRef& file = *found;
   if (!file->writable) co_return Status();
+  // Who has closed it once is done with making it.
+  file->made_here = false;
   const Status flushed =
       co_await runtime::run_on(file->io->home(), file->io->flush(file, false, op.cancel.get()));
   if (!flushed) co_return fail(mapped(flushed.error(), Attempt::kWrite));
