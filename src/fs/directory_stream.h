@@ -52,13 +52,13 @@ class DirectoryStream : public std::enable_shared_from_this<DirectoryStream> {
   // directory is to be shown as it is now.
   runtime::Task<Result<DirectoryBatch>> batch(std::size_t first, bool rewind,
                                               runtime::Cancel* cancel);
-  void close();
   // Nobody has asked for it; before anything is read.
   void is_guess() { origin_ = Origin::kGuessed; }
   // Everything was read.
   bool complete() const { return complete_; }
 
  private:
+  void close();
   runtime::Task<Status> open_locked(runtime::Cancel* cancel);
   runtime::Task<Status> load_until(std::size_t count, runtime::Cancel* cancel);
   void restart();

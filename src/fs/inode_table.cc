@@ -178,7 +178,10 @@ Result<std::string> InodeTable::path(const Inode& parent, const std::string& nam
 void InodeTable::remove(const Inode& parent, const std::string& name) {
   const MutexLock lock(mutex_);
   const auto known = by_id_.find(parent.id());
-  if (known != by_id_.end()) unlink_locked(*known->second, name);
+  if (known == by_id_.end()) return;
+  const InodeRef directory = known->second;
+  unlink_locked(*directory, name);
+  reap_locked(*directory);
 }
 
 void InodeTable::rename(const Inode& from_parent, const std::string& from,
@@ -186,9 +189,11 @@ void InodeTable::rename(const Inode& from_parent, const std::string& from,
   const MutexLock lock(mutex_);
   const auto parent = by_id_.find(from_parent.id());
   if (parent == by_id_.end()) return;
-  const auto child = parent->second->children_.find(from);
-  if (child == parent->second->children_.end()) {
+  const InodeRef old_parent = parent->second;
+  const auto child = old_parent->children_.find(from);
+  if (child == old_parent->children_.end()) {
     unlink_locked(*to_parent, to);
+    reap_locked(*to_parent);
     return;
   }
   const InodeRef inode = by_id_.at(child->second->id());
@@ -197,10 +202,11 @@ void InodeTable::rename(const Inode& from_parent, const std::string& from,
   if (target != to_parent->children_.end() && target->second == inode.get()) return;
   ++inode->lookup_count_;  // keeps it alive while it has no name
   unlink_locked(*to_parent, to);
-  unlink_locked(*parent->second, from);
+  unlink_locked(*old_parent, from);
   link_locked(*inode, *to_parent, to);
   --inode->lookup_count_;
   reap_locked(*inode);
+  reap_locked(*old_parent);
 }
 
 std::vector<InodeRef> InodeTable::all() const {

@@ -96,11 +96,13 @@ Completion Filesystem::releasedir(OperationContext& op, std::uint64_t handle) {
   static_cast<void>(op);
   std::shared_ptr<DirectoryStream> stream = shared_.directories.remove(handle);
   if (!stream) co_return fail(Error::system(EBADF));
-  co_return co_await runtime::run_on(stream->home(), close_directory(stream));
+  runtime::Loop& home = stream->home();
+  co_return co_await runtime::run_on(home, close_directory(std::move(stream)));
 }
 
+// The last who holds it closes the handle: it may still be read ahead.
 Completion Filesystem::close_directory(std::shared_ptr<DirectoryStream> stream) {
-  stream->close();
+  stream.reset();
   co_return Status();
 }
 

@@ -232,7 +232,11 @@ void World::check_end() {
   if (network_.handles_on_live_connections() != 0) return fail("handles are left open");
   if (shared_.files.size() != 0) return fail("open files are left");
   if (shared_.directories.size() != 0) return fail("open directories are left");
-  if (shared_.inodes.size() != 1) return fail("inodes that the kernel has forgotten are left");
+  for (const fs::InodeRef& inode : shared_.inodes.all()) {
+    if (inode == shared_.inodes.root()) continue;
+    const Result<std::string> path = shared_.inodes.path(*inode);
+    fail("an inode that the kernel has forgotten is left: " + path.value_or("without a name"));
+  }
   for (const auto& worker : shared_.pool.workers()) {
     if (worker->dirty_bytes().in_use() != 0) return fail("bytes are left unsent");
   }

@@ -49,6 +49,21 @@ TEST_F(InodeTableTest, PathsAreJoinedWithOneSlash) {
   EXPECT_EQ(table.path(*root, "new").value_or(""), "/new");
 }
 
+TEST_F(InodeTableTest, AForgottenDirectoryGoesWithItsLastName) {
+  const InodeRef a = directory(root, "a");
+  const InodeRef b = directory(root, "b");
+  file(a, "f");
+  file(b, "g");
+  table.forget(a->id(), 1);
+  table.forget(b->id(), 1);
+  EXPECT_EQ(table.find(a->id()), a);
+  table.remove(*a, "f");
+  EXPECT_EQ(table.find(a->id()), nullptr);
+  table.rename(*b, "g", root, "g");
+  EXPECT_EQ(table.find(b->id()), nullptr);
+  EXPECT_EQ(table.find_child(*root, "b"), nullptr);
+}
+
 TEST_F(InodeTableTest, ANameEnteredAgainIsTheSameInodeWithOneMoreLookup) {
   const InodeRef first = file(root, "f");
   EXPECT_EQ(file(root, "f"), first);
