@@ -106,6 +106,7 @@ void DirectoryPrefetch::guess_below(const InodeRef& directory, const InodeRef& o
 // Null if it is known, or guessed already.
 DirectoryPrefetch::GuessRef DirectoryPrefetch::guess(const InodeRef& parent,
                                                      const ListedDirectory& child) {
+  if (parent->child_left_since(child.token)) return nullptr;
   const InodeRef inode = shared_.inodes.enter(parent, child.name, S_IFDIR);
   inode->adopt(child.attrs, child.token, shared_.options.attr_lifetime);
   auto made = std::make_shared<Guess>(shared_, shared_.pool.pick(), inode);

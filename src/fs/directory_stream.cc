@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "base/log.h"
@@ -44,6 +45,7 @@ DirectoryStream::~DirectoryStream() {
 
 void DirectoryStream::show(WholeListing listing) {
   token_ = begun_ = listing.token;
+  asked_.push_back(Asked{0, token_});
   entries_ = std::move(listing.entries);
   complete_ = true;
 }
@@ -89,6 +91,7 @@ void DirectoryStream::restart() {
   close();
   entries_.clear();
   entries_.shrink_to_fit();
+  asked_.clear();
   entries_bytes_ = 0;
   seen_.clear();
   complete_ = false;
@@ -106,7 +109,7 @@ runtime::Task<Result<DirectoryBatch>> DirectoryStream::batch(std::size_t first, 
   const Status loaded = co_await load_until(first + 1, cancel);
   if (!loaded) co_return fail(loaded.error());
   delivered_ = true;
-  batch.token = token_;
+  batch.token = token_of(first);
   const std::size_t last = std::min(first + kBatchEntries, entries_.size());
   for (std::size_t i = first; i < last; ++i) batch.entries.push_back(entries_[i]);
   batch.end = complete_ && last == entries_.size();
@@ -162,7 +165,16 @@ void DirectoryStream::read_on() {
   for (const sftp::DirEntry& entry : entries_) seen_.insert(entry.name);
 }
 
+const AttrToken& DirectoryStream::token_of(std::size_t position) const {
+  const auto later = std::find_if(asked_.begin(), asked_.end(),
+                                  [position](const Asked& each) { return each.first > position; });
+  return later == asked_.begin() ? token_ : std::prev(later)->token;
+}
+
 Status DirectoryStream::take(std::vector<sftp::DirEntry> names) {
+  if (asked_.empty() || asked_.back().token.tick != token_.tick) {
+    asked_.push_back(Asked{entries_.size(), token_});
+  }
   for (sftp::DirEntry& entry : names) {
     if (!seen_.empty() && seen_.contains(entry.name)) continue;
     // Listings describe links themselves: what is shown in their place has to be asked for.

@@ -64,6 +64,8 @@ class DirectoryStream : public std::enable_shared_from_this<DirectoryStream> {
   void restart();
   void read_on();
   Status take(std::vector<sftp::DirEntry> names);
+  // From before the entry at this position was asked for.
+  const AttrToken& token_of(std::size_t position) const;
 
   Shared& shared_;
   SessionSlot& slot_;
@@ -74,9 +76,14 @@ class DirectoryStream : public std::enable_shared_from_this<DirectoryStream> {
   sftp::Handle handle_;
   std::deque<sftp::Call<std::vector<sftp::DirEntry>>> window_;
   std::size_t window_size_ = 0;
-  AttrToken token_;
+  AttrToken token_;  // from before those in window_ were asked for
   AttrToken begun_;
   std::vector<sftp::DirEntry> entries_;
+  struct Asked {
+    std::size_t first;  // of entries_, up to those of the next
+    AttrToken token;
+  };
+  std::vector<Asked> asked_;
   std::size_t entries_bytes_ = 0;
   std::unordered_set<std::string> seen_;  // names of entries_, once a connection was lost
   Origin origin_ = Origin::kAsked;

@@ -64,11 +64,10 @@ class IoShare {
   IoShare(const IoShare&) = delete;
   IoShare& operator=(const IoShare&) = delete;
   ~IoShare();
-  const InodeRef& inode() const { return inode_; }
+  const InodeRef& inode() const { return hold_.inode(); }
 
  private:
-  InodeTable& inodes_;
-  const InodeRef inode_;
+  const InodeHold hold_;
 };
 
 class FileIo final : public SessionUser, public std::enable_shared_from_this<FileIo> {

@@ -26,16 +26,11 @@ sftp::Attrs with_permissions(std::uint32_t mode) {
 
 }  // namespace
 
-IoShare::IoShare(const std::shared_ptr<FileIo>& io)
-    : inodes_(io->shared().inodes), inode_(io->inode()) {
-  inodes_.retain(inode_);
-  inode_->acquire_io([&io] { return io; });
+IoShare::IoShare(const std::shared_ptr<FileIo>& io) : hold_(io->shared().inodes, io->inode()) {
+  inode()->acquire_io([&io] { return io; });
 }
 
-IoShare::~IoShare() {
-  inode_->release_io();
-  inodes_.forget(inode_->id(), 1);
-}
+IoShare::~IoShare() { inode()->release_io(); }
 
 FileIo::~FileIo() {
   // A lost connection may be ours alone, and dies at home only.
@@ -188,10 +183,16 @@ runtime::Task<Status> FileIo::restore_mode(ClientRef client) {
     restored = std::move(answer);
     if (restored || was_lost(restored)) break;
   }
-  const std::vector<std::string> names = shared_.inodes.paths(*inode_);
-  if (!restored && !was_lost(restored) && !names.empty()) {
+  std::vector<std::string> names = shared_.inodes.paths(*inode_);
+  while (!restored && !was_lost(restored) && !names.empty()) {
     Status answer = co_await client->setstat(names.front(), mode);
     restored = std::move(answer);
+    if (restored || !restored.error().is_sftp(sftp::kFxNoSuchFile)) break;
+    // By a rename of ours that was under way?
+    const bool waited = co_await shared_.names_in_flux.settled();
+    const std::vector<std::string> names_now = shared_.inodes.paths(*inode_);
+    if (!waited && names_now == names) break;
+    names = names_now;
   }
   if (was_lost(restored)) co_return restored;
   if (!restored) {

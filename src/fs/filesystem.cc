@@ -87,18 +87,26 @@ EntryReply Filesystem::entry_reply(const InodeRef& inode) const {
   return reply;
 }
 
-InodeRef Filesystem::enter(const InodeRef& parent, const std::string& name,
-                           const sftp::Attrs& attrs, const AttrToken& token) {
+InodeRef Filesystem::enter_seen(const InodeRef& parent, const std::string& name,
+                                const sftp::Attrs& attrs, const AttrToken& token) {
   const std::uint32_t mode = attrs.has(sftp::kAttrPermissions) ? attrs.permissions : kModeUnknown;
   InodeRef inode = shared_.inodes.enter(parent, name, mode & S_IFMT);
+  // Of what it was before, nothing is known any more.
+  if (!inode->view(shared_.clock.now()).known && parent->child_left_since(token)) {
+    shared_.inodes.forget(inode->id(), 1);
+    return nullptr;
+  }
   inode->adopt(attrs, token, shared_.options.attr_lifetime);
   return inode;
 }
 
 InodeRef Filesystem::enter_new(const InodeRef& parent, const std::string& name,
                                const sftp::Attrs& attrs, const AttrToken& token) {
+  const std::uint32_t mode = attrs.has(sftp::kAttrPermissions) ? attrs.permissions : kModeUnknown;
   shared_.inodes.remove(*parent, name);
-  return enter(parent, name, attrs, token);
+  InodeRef inode = shared_.inodes.enter(parent, name, mode & S_IFMT);
+  inode->adopt(attrs, token, shared_.options.attr_lifetime);
+  return inode;
 }
 
 void Filesystem::name_made(Inode& parent, const std::string& name) {

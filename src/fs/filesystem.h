@@ -152,9 +152,10 @@ class Filesystem {
   FileAttr to_file_attr(const Inode& inode, const sftp::Attrs& attrs) const;
   AttrReply attr_reply(Inode& inode) const;
   EntryReply entry_reply(const InodeRef& inode) const;
-  // Enters a name the server has shown.
-  InodeRef enter(const InodeRef& parent, const std::string& name, const sftp::Attrs& attrs,
-                 const AttrToken& token);
+  // Enters a name the server has shown. Null if what was shown may be from before a change of ours
+  // that nobody remembers: it has to be asked for again.
+  InodeRef enter_seen(const InodeRef& parent, const std::string& name, const sftp::Attrs& attrs,
+                      const AttrToken& token);
 
   // A name that we have made or removed, or that may be either; once the server has answered.
   void name_made(Inode& parent, const std::string& name);

@@ -150,6 +150,21 @@ bool Inode::listing_changed_since(const AttrToken& token) const {
   return listing_changed_ > token.tick;
 }
 
+std::uint64_t Inode::last_change() const {
+  const MutexLock lock(mutex_);
+  return std::max({last_begun_, last_ended_, mode_aside_ended_});
+}
+
+void Inode::child_left(std::uint64_t change) {
+  const MutexLock lock(mutex_);
+  child_left_ = std::max(child_left_, change);
+}
+
+bool Inode::child_left_since(const AttrToken& token) const {
+  const MutexLock lock(mutex_);
+  return child_left_ > token.tick;
+}
+
 void Inode::new_generation() {
   const MutexLock lock(mutex_);
   ++generation_;

@@ -100,6 +100,12 @@ class Inode {
   // A directory: what a listing shows, names or attributes of what they name, was changed by us.
   void listing_changed();
   bool listing_changed_since(const AttrToken& token) const;
+  // When we have changed it last, as a tick; 0: never.
+  std::uint64_t last_change() const;
+  // A directory: something in it that we had changed at tick `change` is forgotten here. What was
+  // asked for before that may show it as it was, and nothing else tells so any more.
+  void child_left(std::uint64_t change);
+  bool child_left_since(const AttrToken& token) const;
   // Old blocks must not be found any more.
   void new_generation();
   std::uint64_t generation() const;
@@ -146,6 +152,7 @@ class Inode {
   std::uint64_t last_ended_ SFTPFS_GUARDED_BY(mutex_) = 0;       // tick of the newest answer to one
   std::uint64_t names_changed_ SFTPFS_GUARDED_BY(mutex_) = 0;    // tick
   std::uint64_t listing_changed_ SFTPFS_GUARDED_BY(mutex_) = 0;  // tick
+  std::uint64_t child_left_ SFTPFS_GUARDED_BY(mutex_) = 0;       // tick
   bool mode_aside_ SFTPFS_GUARDED_BY(mutex_) = false;
   std::uint32_t true_mode_ SFTPFS_GUARDED_BY(mutex_) = 0;         // of answers asked for ...
   std::uint64_t mode_aside_ended_ SFTPFS_GUARDED_BY(mutex_) = 0;  // ... before this tick

@@ -77,7 +77,9 @@ void InodeTable::reap_locked(Inode& inode) {
     if (found == by_id_.end()) continue;
     Inode& candidate = *found->second;
     if (candidate.lookup_count_ > 0 || !candidate.children_.empty()) continue;
+    const std::uint64_t changed = candidate.names_.empty() ? 0 : candidate.last_change();
     for (const Inode::Name& entry : candidate.names_) {
+      entry.parent->child_left(changed);
       entry.parent->children_.erase(entry.name);
       candidates.push_back(entry.parent->id());
     }

@@ -92,4 +92,20 @@ class InodeTable {
   InodeRef root_;
 };
 
+// Keeps an inode and its names in the table.
+class InodeHold {
+ public:
+  InodeHold(InodeTable& inodes, InodeRef inode) : inodes_(inodes), inode_(std::move(inode)) {
+    inodes_.retain(inode_);
+  }
+  InodeHold(const InodeHold&) = delete;
+  InodeHold& operator=(const InodeHold&) = delete;
+  ~InodeHold() { inodes_.forget(inode_->id(), 1); }
+  const InodeRef& inode() const { return inode_; }
+
+ private:
+  InodeTable& inodes_;
+  const InodeRef inode_;
+};
+
 }  // namespace sftpfs::fs

@@ -218,6 +218,7 @@ Completion Filesystem::change_attrs(SessionSlot& slot, OperationContext& op, Ino
   // The caller may leave and close the file; the change stays in order with what is written to it.
   std::optional<IoShare> share;
   if (io) share.emplace(io);
+  const InodeHold hold(shared_.inodes, inode);
   sftp::Attrs current;
   if (needs_current(change)) {
     const bool with_mtime = change.has_atime && !change.has_mtime;

@@ -84,7 +84,8 @@ bool Filesystem::add_entry(const Inode& parent, const sftp::DirEntry& entry, con
   // not take it for one that exists.
   const bool current = directory && !directory->names_changed_since(token);
   if (!with_attributes || !complete || !current) return sink.add(item, nullptr);
-  const InodeRef inode = enter(directory, entry.name, entry.attrs, token);
+  const InodeRef inode = enter_seen(directory, entry.name, entry.attrs, token);
+  if (!inode) return sink.add(item, nullptr);
   item.ino = inode->id();
   const EntryReply reply = entry_reply(inode);
   if (sink.add(item, &reply)) return true;

@@ -376,6 +376,9 @@ Completion Filesystem::close_on(OpenFileRef file) {
   }
   const InodeRef inode = file->inode;
   shared_.doubt(places);
+  if (!shared_.inodes.find(inode->id())) {
+    for (const InodeTable::Place& place : places) place.parent->child_left(inode->last_change());
+  }
   file.reset();
   inode->release_io();
   co_return drained;

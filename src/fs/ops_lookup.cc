@@ -49,7 +49,11 @@ std::optional<EntryReply> Filesystem::find_listed(const InodeRef& parent, const 
     known->adopt(answer.attrs, answer.token, shared_.options.attr_lifetime);
     if (!known->view(now).fresh) return std::nullopt;
   }
-  const InodeRef inode = shared_.inodes.enter(parent, name, known ? known->type() : type);
+  if (!known) {
+    const InodeRef seen = enter_seen(parent, name, answer.attrs, answer.token);
+    return seen ? std::optional(entry_reply(seen)) : std::nullopt;
+  }
+  const InodeRef inode = shared_.inodes.enter(parent, name, known->type());
   if (inode != known) inode->adopt(answer.attrs, answer.token, shared_.options.attr_lifetime);
   return entry_reply(inode);
 }
@@ -64,7 +68,11 @@ Outcome<EntryReply> Filesystem::lookup_on(SessionSlot& slot, OperationContext& o
     return client.lstat(*path);
   };
   const Result<sftp::Attrs> attrs = co_await ask<sftp::Attrs>(slot, op.cancel.get(), send);
-  if (attrs) co_return entry_reply(enter(parent, name, *attrs, token));
+  if (attrs) {
+    const InodeRef inode = enter_seen(parent, name, *attrs, token);
+    if (inode) co_return entry_reply(inode);
+    co_return co_await lookup_on(slot, op, parent, name);
+  }
   if (!attrs.error().is_sftp(sftp::kFxNoSuchFile)) {
     const Situation situation(Attempt::kLookup, *path);
     const Error error = co_await explain(slot, attrs.error(), situation, op.cancel.get());

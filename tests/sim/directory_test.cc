@@ -1,7 +1,9 @@
 // Directories that are read ahead while the kernel opens and closes them, in simulated time.
+#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
+#include <map>
+#include <memory>
 #include <string>
 
 #include "sim/stopwatch.h"
@@ -17,13 +19,22 @@ runtime::Task<void> open_into(fs::Filesystem& fs, std::uint64_t directory, Opene
   opened = co_await fs.opendir(op, directory);
 }
 
-struct Discard final : fs::DirectorySink {
+// Has room for so many names, and remembers the numbers of those that come with attributes.
+struct Names final : fs::DirectorySink {
+  explicit Names(std::size_t names) : room(names) {}
   bool add(const fs::DirectoryItem& item, const fs::EntryReply* entry) override {
-    static_cast<void>(item);
-    static_cast<void>(entry);
+    if (room == 0) return false;
+    --room;
+    offset = item.next_offset;
+    if (entry != nullptr) inodes[item.name] = entry->ino;
     return true;
   }
+  std::size_t room;
+  std::uint64_t offset = 0;
+  std::map<std::string, std::uint64_t> inodes;
 };
+
+constexpr std::size_t kAll = 100'000;
 
 TEST(DirectoryPrefetch, ADirectoryClosedWhileItIsReadAheadIsLetGo) {
   Stopwatch wire;
@@ -43,7 +54,7 @@ TEST(DirectoryPrefetch, ADirectoryClosedWhileItIsReadAheadIsLetGo) {
   // second is guessed; it is opened before the guess has begun to read.
   const Opened above = wire.run(fs.opendir(op, kRootInode));
   ASSERT_TRUE(above);
-  Discard names;
+  Names names(kAll);
   ASSERT_TRUE(wire.run(fs.readdir(op, above->handle, 0, false, names)));
   Opened first = fail(Error::system(EAGAIN));
   wire.shared().pool.workers()[0]->loop().post(
@@ -58,6 +69,37 @@ TEST(DirectoryPrefetch, ADirectoryClosedWhileItIsReadAheadIsLetGo) {
   EXPECT_TRUE(wire.run(fs.drain(op)));
   for (const std::uint64_t inode : inodes) fs.forget(inode, 1);
   EXPECT_EQ(wire.shared().inodes.size(), 1U);
+}
+
+TEST(DirectoryStream, WhatItHasReadEarlyIsNotTakenForNew) {
+  Stopwatch wire;
+  fs::Filesystem& fs = wire.fs();
+  fs::OperationContext op;
+  for (int name = 0; name < 2000; ++name) wire.add_file("/srv/" + std::to_string(name), "");
+  const Opened directory = wire.run(fs.opendir(op, kRootInode));
+  ASSERT_TRUE(directory);
+  Names first(3);
+  ASSERT_TRUE(wire.run(fs.readdir(op, directory->handle, 0, true, first)));
+  ASSERT_EQ(first.inodes.size(), 1U);
+  const auto [name, inode] = *first.inodes.begin();
+  // It grows behind the stream's back, and only then the stream asks for the rest.
+  const Opened file = wire.run(fs.open(op, inode, O_WRONLY));
+  ASSERT_TRUE(file);
+  auto buffer = std::make_shared<std::byte[]>(100);
+  ASSERT_TRUE(
+      wire.run(fs.write(op, file->handle, 0, SharedBytes(buffer, ByteSpan(buffer.get(), 100)))));
+  ASSERT_TRUE(wire.run(fs.fsync(op, file->handle)));
+  Names rest(kAll);
+  ASSERT_TRUE(wire.run(fs.readdir(op, directory->handle, first.offset, true, rest)));
+  EXPECT_EQ(rest.inodes.size(), 1999U);
+  Names again(1);
+  ASSERT_TRUE(wire.run(fs.readdir(op, directory->handle, 2, true, again)));
+  const Result<fs::AttrReply> attr = wire.run(fs.getattr(op, inode));
+  ASSERT_TRUE(attr);
+  EXPECT_EQ(attr->attr.size, 100U) << name;
+  EXPECT_TRUE(wire.run(fs.flush(op, file->handle)));
+  EXPECT_TRUE(wire.run(fs.release(op, file->handle)));
+  EXPECT_TRUE(wire.run(fs.releasedir(op, directory->handle)));
 }
 
 }  // namespace

@@ -49,6 +49,20 @@ TEST_F(InodeTableTest, PathsAreJoinedWithOneSlash) {
   EXPECT_EQ(table.path(*root, "new").value_or(""), "/new");
 }
 
+TEST_F(InodeTableTest, OfAChangedFileThatIsForgottenItsDirectoryKnows) {
+  const InodeRef changed = file(root, "changed");
+  const InodeRef unchanged = file(root, "unchanged");
+  const AttrToken before = table.token(Ordering::kIndependent, TimePoint());
+  changed->change_begins(Change::kContent);
+  changed->change_ends();
+  const AttrToken after = table.token(Ordering::kIndependent, TimePoint());
+  table.forget(unchanged->id(), 1);
+  EXPECT_FALSE(root->child_left_since(before));
+  table.forget(changed->id(), 1);
+  EXPECT_TRUE(root->child_left_since(before));
+  EXPECT_FALSE(root->child_left_since(after));
+}
+
 TEST_F(InodeTableTest, AForgottenDirectoryGoesWithItsLastName) {
   const InodeRef a = directory(root, "a");
   const InodeRef b = directory(root, "b");
