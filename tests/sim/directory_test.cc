@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "sim/stopwatch.h"
 
@@ -16,7 +17,8 @@ using Opened = Result<fs::OpenReply>;
 
 runtime::Task<void> open_into(fs::Filesystem& fs, std::uint64_t directory, Opened& opened) {
   fs::OperationContext op;
-  opened = co_await fs.opendir(op, directory);
+  Opened result = co_await fs.opendir(op, directory);
+  opened = std::move(result);
 }
 
 // Has room for so many names, and remembers the numbers of those that come with attributes.
