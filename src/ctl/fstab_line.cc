@@ -16,10 +16,15 @@ bool is_plain(char c) {
          c == '_' || c == '.';
 }
 
-// In a unit % begins a specifier.
+// In a unit % begins a specifier. It cannot hold control characters at all, and somebody else's
+// mount must not add a line.
 std::string unit_escape(std::string_view text) {
   std::string escaped;
   for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20) {
+      escaped += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+      continue;
+    }
     if (c == '%') escaped.push_back('%');
     escaped.push_back(c);
   }
@@ -31,7 +36,7 @@ std::string unit_escape(std::string_view text) {
 std::string fstab_escape(std::string_view text) {
   std::string escaped;
   for (const char c : text) {
-    if (c == ' ' || c == '\t' || c == '\n' || c == '\\' || c == '#') {
+    if (static_cast<unsigned char>(c) <= ' ' || c == '\\' || c == '#') {
       escaped += fmt::format("\\{:03o}", static_cast<unsigned char>(c));
     } else {
       escaped.push_back(c);

@@ -42,7 +42,7 @@ std::optional<MountEntry> parse_line(std::string_view line) {
   constexpr std::size_t kFirstOptionalField = 6;
   const std::vector<std::string_view> fields = split_at(line, ' ');
   for (std::size_t i = kFirstOptionalField; i + 2 < fields.size(); ++i) {
-    if (fields[i] != "-") continue;
+    if (fields[i] != "-" || !fields[kDirectoryField].starts_with('/')) continue;
     return MountEntry{decode(fields[kDirectoryField]), decode(fields[i + 1]), decode(fields[i + 2]),
                       std::string(fields[kDeviceField])};
   }

@@ -135,7 +135,9 @@ std::string human_bytes(double bytes) {
 
 std::string human_time(double seconds) {
   if (seconds < 60) return fmt::format("{:.1f} s", seconds);
-  const auto whole = static_cast<std::uint64_t>(seconds);
+  // What a report says may be beyond every integer; or no number at all, which fmin leaves out.
+  constexpr double kLongest = 1e12;
+  const auto whole = static_cast<std::uint64_t>(std::fmin(seconds, kLongest));
   if (whole < 3600) return fmt::format("{}m {:02}s", whole / 60, whole % 60);
   if (whole < 86400) return fmt::format("{}h {:02}m", whole / 3600, whole / 60 % 60);
   return fmt::format("{}d {:02}h", whole / 86400, whole / 3600 % 24);

@@ -103,9 +103,13 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Report, version, pid, uid, sourc
                                                 sessions)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(OperationReport, name, path, inode, pid, uid, age_s)
 
+// Whether every fraction in `value` fits into any member of a report.
+bool numbers_fit(const nlohmann::json& value);
+
 // What a peer sent may be of any shape: kProtocol when it is not a T's.
 template <class T>
 Result<T> read_as(const nlohmann::json& value) {
+  if (!numbers_fit(value)) return fail(ErrorCode::kProtocol, "a number beyond all bounds");
   try {
     return value.get<T>();
   } catch (const nlohmann::json::exception& wrong) {

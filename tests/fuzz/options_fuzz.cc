@@ -2,35 +2,29 @@
 //
 // Lines of the input are the arguments. What is understood must keep the promises that the rest
 // of the programme relies on: nothing that could be taken for a flag of ssh, no control characters.
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "app/command_line.h"
 #include "app/option_list.h"
+#include "fuzz/fuzz_input.h"
 
 namespace sftpfs::app {
 namespace {
 
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-bool is_one_line(std::string_view text) {
-  return std::none_of(text.begin(), text.end(),
-                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-}
+using fuzz::is_one_line;
+using fuzz::require;
 
 void check_config(const Config& config) {
   if (config.remount) return;
-  require(!config.source.host.empty() && config.source.host.front() != '-');
+  const bool needs_host = !config.vsock && !config.passive;
+  require(!config.source.host.empty() || !needs_host);
+  require(!config.source.host.starts_with('-'));
   require(!config.source.user.starts_with('-'));
   require(is_one_line(config.source.text));
-  require(config.transport != Transport::kAuto);
   require(config.max_conns >= 1 && config.max_conns <= 16 && config.workers <= config.max_conns);
   require(config.cache_size_bytes >= config.block_size_bytes);
   for (const SshOption& option : all_ssh_options(config)) {

@@ -4,7 +4,6 @@
 // that has had its VERSION. The second is the size of the pieces in which the rest arrives.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -14,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "fuzz/fuzz_input.h"
 #include "runtime/loop.h"
 #include "runtime/task.h"
 #include "sftp/client.h"
@@ -24,12 +24,9 @@
 namespace sftpfs::test {
 namespace {
 
+using fuzz::require;
 using sftp::PacketType;
 using StartResult = std::optional<Result<std::unique_ptr<sftp::Client>>>;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 void fuzz_decoders(ByteSpan body) {
   for (const PacketType type : {PacketType::kStatus, PacketType::kName}) {
@@ -126,7 +123,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // A copy of exactly this size, so that one byte too far is seen.
   const std::size_t rest = size - 2;
   const auto bytes = std::make_unique<std::byte[]>(rest);
-  std::memcpy(bytes.get(), data + 2, rest);
+  if (rest > 0) std::memcpy(bytes.get(), data + 2, rest);
   const ByteSpan input(bytes.get(), rest);
   const std::size_t piece = data[1] == 0 ? test::FarEnd::kUnlimited : data[1];
   switch (data[0] % 3) {

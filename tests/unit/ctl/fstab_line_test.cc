@@ -31,5 +31,12 @@ TEST(FstabLine, PercentSignsOfAUnitAreDoubled) {
   EXPECT_NE(unit.find("Options=_netdev\n"), std::string::npos);
 }
 
+// A mount of somebody else's, shown to an administrator who keeps what he sees.
+TEST(FstabLine, NoNameAddsALine) {
+  const std::string unit = mount_unit({"host:/\nExecStart=x", "/mnt/a\nb", ""});
+  EXPECT_NE(unit.find("What=host:/\\x0aExecStart=x\n"), std::string::npos);
+  EXPECT_EQ(fstab_escape("a\rb\nc"), "a\\015b\\012c");
+}
+
 }  // namespace
 }  // namespace sftpfs::ctl

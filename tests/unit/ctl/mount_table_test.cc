@@ -12,6 +12,7 @@ constexpr std::string_view kTable =
     "40 27 0:40 / /mnt/auto rw - autofs systemd-1 rw,fd=49\n"
     "41 40 0:41 / /mnt/auto rw,nosuid - fuse.sftpfs joe@host:/a\\134b rw,user_id=0\n"
     "this line is broken\n"
+    "44 27 0:44 / relative rw - tmpfs tmpfs rw\n"
     "42 27 0:42 / /short rw -\n"
     "43 27 0:43 / /tail rw - tmpfs tmpfs rw";
 

@@ -71,6 +71,8 @@ TEST(Render, SizesAndTimesArePeoples) {
   EXPECT_EQ(human_bytes(1536), "1.5 KiB");
   EXPECT_EQ(human_time(3.21), "3.2 s");
   EXPECT_EQ(human_time(7500), "2h 05m");
+  // Whatever a socket of somebody else's says.
+  EXPECT_EQ(human_time(1e308), human_time(1e12));
 }
 
 TEST(ReportFormat, SurvivesTheWayThroughJson) {
@@ -83,6 +85,9 @@ TEST(ReportFormat, SurvivesTheWayThroughJson) {
 TEST(ReportFormat, OfAnotherShapeIsRefusedAndOfAnotherVersionRead) {
   EXPECT_FALSE(read_as<Report>({{"pid", "text"}}));
   EXPECT_FALSE(read_as<Report>("text"));
+  EXPECT_FALSE(read_as<Report>({{"pid", 1.8e19}}));
+  EXPECT_FALSE(read_as<Report>({{"inodes", -1.5}}));
+  EXPECT_FALSE(read_as<Report>({{"sessions", {{{"index", 1e12}}}}}));
   const Result<Report> sparse = read_as<Report>({{"pid", 7}, {"news", 1}});
   ASSERT_TRUE(sparse);
   EXPECT_EQ(sparse->pid, 7);
