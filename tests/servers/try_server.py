@@ -3,7 +3,7 @@
 
 usage: try_server.py SFTPFS SERVER TRANSPORT
 
-SERVER is dropbear, proftpd, asyncssh or paramiko. Runs as root in namespaces of its own, which take
+SERVER is dropbear, proftpd, tinysshd, asyncssh or paramiko. Runs as root in namespaces of its own, which take
 with them whatever is left (tests/servers/CMakeLists.txt), and on a /root of its own.
 """
 import hashlib
@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -123,6 +124,48 @@ SFTPAuthorizedUserKeys file:{keys}
     return subprocess.Popen(["proftpd", "--nodaemon", "--quiet", "-c", config]), port
 
 
+class Inetd:
+    """Gives each guest a server of its own, whose standard input and output the connection is."""
+
+    def __init__(self, *words):
+        self.words = words
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.servers = []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                guest = self.socket.accept()[0]
+            except OSError:  # closed by kill()
+                return
+            with guest:
+                self.servers.append(subprocess.Popen(self.words, stdin=guest, stdout=guest))
+
+    def kill(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        for server in self.servers:
+            server.kill()
+
+    def wait(self):
+        for server in self.servers:
+            server.wait()
+
+
+def start_tinysshd(scene):
+    home = pathlib.Path("/root/.ssh")
+    home.mkdir(mode=0o700)
+    (home / "authorized_keys").write_bytes(scene.authorized.read_bytes())
+    keys = scene.directory / "tinyssh_keys"
+    run("tinysshd-makekey", keys)
+    scene.host_key = scene.directory / "tinyssh_key"
+    public = subprocess.run(["tinysshd-printkey", keys], check=True, capture_output=True)
+    pathlib.Path(f"{scene.host_key}.pub").write_bytes(public.stdout)
+    server = Inetd("tinysshd", "-x", "sftp=/usr/lib/openssh/sftp-server", str(keys))
+    return server, server.socket.getsockname()[1]
+
+
 def start_python(script):
     def start(scene):
         words = [sys.executable, "-W", "ignore", HERE / script, scene.host_key, scene.authorized]
@@ -134,6 +177,7 @@ def start_python(script):
 SERVERS = {
     "dropbear": start_dropbear,
     "proftpd": start_proftpd,
+    "tinysshd": start_tinysshd,
     "asyncssh": start_python("asyncssh_server.py"),
     "paramiko": start_python("paramiko_server.py"),
 }
