@@ -59,6 +59,9 @@ def judge_loopback(judge):
                        for name in ('sftpfs-ssh', 'sshfs-tuned'))
         if ours and tuned:
             judge.at_most(f'{job} on loopback over ssh, CPU of sshfs-tuned', ours / tuned, 0.8)
+    for job, how in (('stat-names', 'one at a time'), ('stat-names-4', '4 at a time')):
+        judge.at_least(f'stat of new names on loopback, {how}, times sshfs',
+                       judge.figure(job, 0, 'sftpfs', 'x_sshfs'), 1.2)
 
 
 def judge_small(judge):

@@ -34,14 +34,18 @@ class Sample:
 def make_jobs(sizes, quick):
     """All jobs by name, in the order of the table."""
     reads = 8 if quick else 100
+    if quick:
+        small_jobs.RandomWrite.writes = 64
+        small_jobs.StatUnderLoad.names = 10
+        small_jobs.StatNames.names = 40
+        small_jobs.StatNames.rtts = (0, 20)
     made = [jobs.Read(sizes), jobs.Write(sizes), jobs.TwoFiles(sizes), jobs.Mixed(sizes),
             small_jobs.RandomRead(sizes, 1, reads), small_jobs.RandomRead(sizes, 32, reads),
             small_jobs.RandomWrite(sizes), small_jobs.Appends(sizes), small_jobs.FirstByte(sizes),
             small_jobs.StatUnderLoad(sizes, writes=False),
-            small_jobs.StatUnderLoad(sizes, writes=True), jobs.Reread(sizes), jobs.Copy(sizes)]
-    if quick:
-        small_jobs.RandomWrite.writes = 64
-        small_jobs.StatUnderLoad.names = 10
+            small_jobs.StatUnderLoad(sizes, writes=True),
+            small_jobs.StatNames(sizes, 1), small_jobs.StatNames(sizes, 4),
+            jobs.Reread(sizes), jobs.Copy(sizes)]
     return {job.name: job for job in made}
 
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import statistics
 import subprocess
+import threading
 import time
 
 from . import data
@@ -209,3 +210,43 @@ class StatUnderLoad(Job):
 
     def after(self, sample):
         (sample.served / 'written.bin').unlink(missing_ok=True)
+
+
+class StatNames(Job):
+    """Names that a fresh mount has never seen, each looked up once."""
+    unit = 'names/s'
+    rtts = (0,)
+    names = 10000
+
+    def __init__(self, sizes, threads):
+        super().__init__(sizes)
+        self.threads = threads
+        self.name = 'stat-names' if threads == 1 else f'stat-names-{threads}'
+        self.title = f'stat of {self.names} names, {threads} at a time'
+        self.found = []
+
+    def prepare(self, served, contender, rtt_ms):
+        data.prepare_names(served / 'many', self.names)
+
+    def amount(self, sample):
+        return self.names
+
+    def look_up(self, folder, first):
+        for i in range(first, self.names, self.threads):
+            self.found[i] = os.lstat(folder / f'name-{i:05}')
+
+    def run(self, sample):
+        self.found = [None] * self.names
+        lookers = [threading.Thread(target=self.look_up, args=(sample.target.path / 'many', first))
+                   for first in range(self.threads)]
+        for looker in lookers:
+            looker.start()
+        for looker in lookers:
+            looker.join()
+
+    def check(self, sample):
+        for i, found in enumerate(self.found):
+            there = os.lstat(sample.served / 'many' / f'name-{i:05}')
+            if found is None or (found.st_mode, found.st_size, int(found.st_mtime)) != \
+                    (there.st_mode, there.st_size, int(there.st_mtime)):
+                raise ValueError(f'{self.name}: name-{i:05} has other attributes')
