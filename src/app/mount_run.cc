@@ -15,6 +15,7 @@
 #include "app/daemon.h"
 #include "app/help.h"
 #include "app/id_files.h"
+#include "app/jump_helper.h"
 #include "app/mountpoint.h"
 #include "app/process_setup.h"
 #include "app/service.h"
@@ -138,7 +139,7 @@ Result<ssh::Settled> settle_ssh(Config& config) {
   if (!options) return fail(options.error());
   Result<ssh::Settled> settled = ssh::settle(std::move(*options), nullptr);
   if (!settled) return settled;
-  settled->options.askpass_program = own_program();
+  settled->options.own_program = own_program();
   if (Status taken = take_settled(settled->options, config); !taken) return fail(taken.error());
   return settled;
 }
@@ -205,6 +206,7 @@ int mount_run(int argc, char** argv) {
   if (!standard) return complain(standard.error(), ExitCode::kSystem);
   if (called_as_askpass()) return askpass_run(argc, argv);
   const std::span<const char* const> arguments(argv, static_cast<std::size_t>(argc));
+  if (called_as_jump(arguments)) return jump_run(arguments);
   Result<CommandLine> line = parse_command_line(arguments);
   if (!line) return complain(line.error(), ExitCode::kUsage);
   for (const std::string& warning : line->warnings) {

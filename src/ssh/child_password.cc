@@ -38,7 +38,7 @@ bool is_password_prompt(std::string_view text) {
 }
 
 ChildPassword::ChildPassword(const Options& options, const Secret& password)
-    : word_(random_word()), program_(options.askpass_program), password_(password.clone()) {}
+    : word_(random_word()), program_(options.own_program), password_(password.clone()) {}
 
 Result<std::shared_ptr<ChildPassword>> ChildPassword::create(const Options& options,
                                                              const Secret& password) {

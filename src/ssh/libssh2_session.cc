@@ -199,6 +199,24 @@ Status Libssh2Session::open_channel(const std::string& sftp_server, const Patien
   return {};
 }
 
+Status Libssh2Session::open_forward(const std::string& host, std::uint16_t port,
+                                    const Patience& patience) {
+  Result<long> opened = drive(patience, [&] {
+    // Where we come from is for the server's log; nobody connects to us.
+    channel_ = libssh2_channel_direct_tcpip_ex(session_, host.c_str(), port, "127.0.0.1", 0);
+    return channel_ != nullptr ? 0L : long{libssh2_session_last_errno(session_)};
+  });
+  if (!opened) return fail(opened.error());
+  if (*opened == 0) return {};
+  if (*opened == LIBSSH2_ERROR_CHANNEL_FAILURE) {
+    return fail(ErrorCode::kConnectionLost,
+                fmt::format("{} does not connect us to {} port {}: it is not there, or the server "
+                            "does not forward connections (AllowTcpForwarding)",
+                            peer_, host, port));
+  }
+  return fail(failure(*opened));
+}
+
 Status Libssh2Session::wait_for_input(const Patience& patience) {
   if (ended_) return fail(failure(LIBSSH2_ERROR_SOCKET_DISCONNECT));
   const short events = output_.empty() ? POLLIN : POLLIN | POLLOUT;

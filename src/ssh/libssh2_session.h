@@ -51,6 +51,8 @@ class Libssh2Session {
                    bool compression, const Patience& patience);
   // A subsystem by its name, or a command when `sftp_server` contains a '/'.
   Status open_channel(const std::string& sftp_server, const Patience& patience);
+  // A connection that the server makes for us (direct-tcpip of RFC 4254, 7.2).
+  Status open_forward(const std::string& host, std::uint16_t port, const Patience& patience);
   // Repeats `step`, a libssh2 call that returns LIBSSH2_ERROR_EAGAIN, until it has something else
   // to say, and returns that. An error means that waiting came to an end.
   template <class Step>

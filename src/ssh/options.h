@@ -82,8 +82,10 @@ struct Options {
 
   // Only for the child.
   std::string ssh_command = "ssh";  // words; "\\ " is a space inside a word
-  // What asks us for the password when ssh(1) wants it (child_password.h); empty: nothing does.
-  std::string askpass_program;
+  // This programme, which asks us for the password when ssh(1) wants it (child_password.h), and
+  // goes through jump hosts where there is no ssh(1) (jump.h); empty: nothing does.
+  std::string own_program;
+  bool without_ssh = false;  // there is no ssh(1) here
   // AES-GCM is the cheapest cipher, and "^" keeps all others behind it; empty: ssh's own order.
   std::string child_ciphers = "^aes128-gcm@openssh.com";
 

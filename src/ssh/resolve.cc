@@ -197,6 +197,7 @@ void Filler::fill(const Options& options, const Account& account) {
   proxy();
   connection(options);
   target_.ssh_config_file = options.ssh_config_file;
+  if (options.without_ssh) target_.jump_program = options.own_program;
 }
 
 }  // namespace

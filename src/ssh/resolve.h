@@ -54,6 +54,7 @@ struct Target {
   // At most one of them is there.
   std::string proxy_command;  // for the shell, tokens expanded
   std::string proxy_jump;     // "[user@]host[:port],..."
+  std::string jump_program;   // goes through them where ssh(1) cannot; empty: ssh(1) does
   std::string ssh_config_file;
 
   int address_family = 0;

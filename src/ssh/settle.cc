@@ -134,6 +134,7 @@ Result<Settled> settle(Options options, const Interrupt* interrupt) {
   }
   Result<ClientConfig> config = ask_ssh(options, interrupt);
   if (!config && config.error().os_errno() == ENOENT) {
+    options.without_ssh = true;
     config = builtin_config(options);
     settled.notes.emplace_back(
         "there is no ssh(1) here: ssh_config is not read, built-in defaults hold");

@@ -3,8 +3,8 @@
 
 usage: try_server.py SFTPFS SERVER TRANSPORT
 
-SERVER is dropbear, proftpd, tinysshd, asyncssh or paramiko. Runs as root in namespaces of its own, which take
-with them whatever is left (tests/servers/CMakeLists.txt), and on a /root of its own.
+SERVER is dropbear, proftpd, tinysshd, asyncssh or paramiko. Runs as root in namespaces of its own,
+which take with them whatever is left (tests/servers/CMakeLists.txt), and on a /root of its own.
 """
 import hashlib
 import os

@@ -147,7 +147,7 @@ class ChildPasswords : public Passwords {
  protected:
   Conversation talk(const TestServer& server, const std::string& password) {
     ssh::Options options = options_for(server, Transport::kSsh, "");
-    options.askpass_program = SFTPFS_PROGRAM;
+    options.own_program = SFTPFS_PROGRAM;
     Login login;
     login.keep_password(ssh::Secret::copy_of(password));
     auto stream = ssh::connect(options, login, nullptr, nullptr);
