@@ -17,9 +17,9 @@ Target target_through(const std::string& hops) {
   target.port = 2222;
   target.proxy_jump = hops;
   target.jump_program = "/usr/bin/sftpfs";
-  target.identity_files = {"/home/a b/key"};
+  target.identity_files = {"/keys/a b/key"};
   target.identity_files_named = true;
-  target.user_known_hosts_files = {"/home/a b/known", "/other"};
+  target.user_known_hosts_files = {"/keys/a b/known", "/other"};
   target.host_key_policy = HostKeyPolicy::kYes;
   target.connect_timeout = std::chrono::seconds(7);
   return target;
@@ -47,9 +47,9 @@ TEST(Jump, WhatIsSaidIsHeard) {
   EXPECT_EQ(target->port, 88);
   EXPECT_EQ(target->proxy_jump, "ann@one,[::1]:77");
   EXPECT_EQ(target->jump_program, "/usr/bin/sftpfs");
-  EXPECT_EQ(target->identity_files, std::vector<std::string>{"/home/a b/key"});
+  EXPECT_EQ(target->identity_files, std::vector<std::string>{"/keys/a b/key"});
   EXPECT_EQ(target->user_known_hosts_files,
-            (std::vector<std::string>{"/home/a b/known", "/other"}));
+            (std::vector<std::string>{"/keys/a b/known", "/other"}));
   EXPECT_EQ(target->host_key_policy, HostKeyPolicy::kYes);
   EXPECT_EQ(target->connect_timeout, std::chrono::seconds(7));
 }
