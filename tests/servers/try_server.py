@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Mounts another server than OpenSSH's and does what people do with a mount.
 
-usage: try_server.py SFTPFS SERVER TRANSPORT
+usage: try_server.py SFTPFS SERVER TRANSPORT LIBSSH_SERVER
 
-SERVER is dropbear, proftpd, tinysshd, asyncssh or paramiko. Runs as root in namespaces of its own,
-which take with them whatever is left (tests/servers/CMakeLists.txt), and on a /root of its own.
+SERVER is dropbear, proftpd, tinysshd, asyncssh, paramiko or libssh. Runs as root in namespaces of
+its own, which take with them whatever is left (tests/servers/CMakeLists.txt), and on a /root of its
+own.
 """
 import hashlib
 import os
@@ -19,6 +20,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 BIG_BYTES = 12 << 20
 PATIENCE_S = 30
+LIBSSH_SERVER = sys.argv[4]
 
 
 def run(*words, **options):
@@ -174,12 +176,19 @@ def start_python(script):
     return start
 
 
+def start_libssh(scene):
+    words = [LIBSSH_SERVER, scene.host_key, f"{scene.user_key}.pub"]
+    server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    return server, int(server.stdout.readline())
+
+
 SERVERS = {
     "dropbear": start_dropbear,
     "proftpd": start_proftpd,
     "tinysshd": start_tinysshd,
     "asyncssh": start_python("asyncssh_server.py"),
     "paramiko": start_python("paramiko_server.py"),
+    "libssh": start_libssh,
 }
 
 
@@ -258,4 +267,4 @@ def main(sftpfs, name, transport):
     print(f"{name}, transport={transport}: works")
 
 
-main(*sys.argv[1:])
+main(*sys.argv[1:4])
