@@ -23,13 +23,15 @@ constexpr std::size_t kPieceBytes = 48 * 1024 + 13;  // fits nobody's packets
 // Base of the conversations: the loop, the deadline, reading until there is nothing left.
 class Talk : public runtime::ByteStreamEvents {
  public:
-  explicit Talk(std::unique_ptr<runtime::ByteStream> stream) : stream_(std::move(stream)) {}
+  // `bytes`: how many are to come; many may take longer.
+  explicit Talk(std::unique_ptr<runtime::ByteStream> stream, std::uint64_t bytes = 0)
+      : stream_(std::move(stream)), patience_(kConversationTimeout * (1 + (bytes >> 26))) {}
   virtual ~Talk() = default;
 
   Conversation run() {
     runtime::Timer deadline(loop_);
     loop_.post([&] {
-      deadline.start_after(kConversationTimeout * time_factor(), [this] { loop_.stop(); });
+      deadline.start_after(patience_ * time_factor(), [this] { loop_.stop(); });
       const Status attached = stream_->attach(loop_, *this);
       if (attached) {
         begin();
@@ -92,6 +94,7 @@ class Talk : public runtime::ByteStreamEvents {
   SteadyClock clock_;
   runtime::Loop loop_{clock_};
   std::unique_ptr<runtime::ByteStream> stream_;
+  const std::chrono::seconds patience_;
   Conversation outcome_;
   std::vector<char> buffer_ = std::vector<char>(200'000);
 };
@@ -100,7 +103,10 @@ class Echo final : public Talk {
  public:
   Echo(std::unique_ptr<runtime::ByteStream> stream, std::uint64_t bytes, std::size_t window,
        std::function<void()> at_half = {})
-      : Talk(std::move(stream)), bytes_(bytes), window_(window), at_half_(std::move(at_half)) {}
+      : Talk(std::move(stream), bytes),
+        bytes_(bytes),
+        window_(window),
+        at_half_(std::move(at_half)) {}
 
  private:
   void begin() override {
