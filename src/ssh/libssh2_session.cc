@@ -161,11 +161,11 @@ Status Libssh2Session::handshake(const std::vector<std::string>& known_types,
   }
   if (!rc) return fail(rc.error());
   if (*rc == LIBSSH2_ERROR_KEX_FAILURE || *rc == LIBSSH2_ERROR_METHOD_NONE) {
-    return fail(
-        ErrorCode::kUnsupported,
-        fmt::format("{}: no algorithm in common with the server ({}); libssh2 {} cannot use "
-                    "RSA host keys before 1.11: use -o transport=ssh",
-                    peer_, failure(*rc).message(), LIBSSH2_VERSION));
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("{}: no algorithm in common with the server ({}); libssh2 {} has no "
+                            "ChaCha20, and before 1.11 neither AES-GCM nor RSA host keys: use "
+                            "-o transport=ssh",
+                            peer_, failure(*rc).message(), LIBSSH2_VERSION));
   }
   if (*rc != 0) return fail(failure(*rc));
   const auto method = [this](int which) { return libssh2_session_methods(session_, which); };
