@@ -1,6 +1,7 @@
 // See channel.h.
 #include "fs/fuse/channel.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
@@ -82,6 +83,10 @@ std::vector<RequestInfo> Channel::requests() const {
 std::list<Operation*>::iterator Channel::enter(Operation& operation) {
   under_way_.enter();
   return operations_.insert(operations_.end(), &operation);
+}
+
+bool Channel::is_under_way(const Operation& operation) const {
+  return std::find(operations_.begin(), operations_.end(), &operation) != operations_.end();
 }
 
 void Channel::leave(std::list<Operation*>::iterator position) {

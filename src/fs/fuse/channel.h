@@ -52,6 +52,8 @@ class Channel final : public runtime::IoHandler {
 
   std::list<Operation*>::iterator enter(Operation& operation);
   void leave(std::list<Operation*>::iterator position);
+  // Whether there is one at this place; it may have become another one meanwhile.
+  bool is_under_way(const Operation& operation) const;
   // Release what an open yielded but the kernel did not take.
   void discard_handle(std::uint64_t handle);
   void discard_directory(std::uint64_t handle);

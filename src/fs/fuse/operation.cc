@@ -5,9 +5,12 @@
 #include <sys/statvfs.h>
 
 #include <cerrno>
+#include <chrono>
+#include <memory>
 #include <utility>
 
 #include "base/log.h"
+#include "fs/fuse/caller_signals.h"
 #include "fs/fuse/channel.h"
 #include "fs/fuse/convert.h"
 #include "fs/fuse/directory_buffer.h"
@@ -15,10 +18,7 @@
 namespace sftpfs::fuse {
 namespace {
 
-void on_interrupt(fuse_req_t request, void* data) {
-  static_cast<void>(request);
-  static_cast<runtime::Cancel*>(data)->cancel(runtime::CancelReason::kInterrupted);
-}
+constexpr Duration kLookAgain = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -27,6 +27,7 @@ Operation::Operation(fuse_req_t request, Channel& channel)
       channel_(channel),
       info_(channel.current_request()),
       deadline_(channel.loop()),
+      signals_(channel.loop()),
       position_(channel.enter(*this)) {
   const fuse_ctx* caller = fuse_req_ctx(request);
   context_.uid = caller->uid;
@@ -39,7 +40,32 @@ Operation::Operation(fuse_req_t request, Channel& channel)
         *timeout, [cancel = context_.cancel] { cancel->cancel(runtime::CancelReason::kTimedOut); });
   }
   // Called at once if the INTERRUPT has overtaken the request.
-  fuse_req_interrupt_func(request, on_interrupt, context_.cancel.get());
+  fuse_req_interrupt_func(request, &Operation::on_interrupt, this);
+}
+
+void Operation::on_interrupt(fuse_req_t, void* data) {
+  Operation& self = *static_cast<Operation*>(data);
+  if (pending_signals(self.context_.pid) != PendingSignals::kOwnBusiness) {
+    self.context_.cancel->cancel(runtime::CancelReason::kInterrupted);
+    return;
+  }
+  // No further signal will be told.
+  self.channel_.loop().post(
+      [cancel = std::weak_ptr(self.context_.cancel), channel = &self.channel_, &self] {
+        // Whoever holds it keeps the channel as well.
+        const auto alive = cancel.lock();
+        if (alive && channel->is_under_way(self)) self.watch_signals();
+      });
+}
+
+void Operation::watch_signals() {
+  signals_.start_after(kLookAgain, [this] {
+    if (pending_signals(context_.pid) == PendingSignals::kEnd) {
+      context_.cancel->cancel(runtime::CancelReason::kInterrupted);
+    } else {
+      watch_signals();
+    }
+  });
 }
 
 Operation::~Operation() {

@@ -49,6 +49,9 @@ class Operation {
   const RequestInfo& info() const { return info_; }
 
  private:
+  // Told once, on any worker, while the request lives; caller_signals.h says what it means.
+  static void on_interrupt(fuse_req_t request, void* operation);
+  void watch_signals();
   // Before each reply: from then on the request is libfuse's, and so no interrupt may come.
   fuse_req_t finish();
   void forget_lookup(std::uint64_t inode);
@@ -58,6 +61,7 @@ class Operation {
   const RequestInfo info_;
   fs::OperationContext context_;
   runtime::Timer deadline_;  // of soft mounts
+  runtime::Timer signals_;   // looks for more of them
   std::list<Operation*>::iterator position_;
 };
 
