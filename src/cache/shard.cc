@@ -217,6 +217,11 @@ void Shard::check_invariants() const {
   }
   SFTPFS_CHECK(free_count == free_.size());
   for (const NodeId node : free_) SFTPFS_CHECK(slots_[node].state == SlotState::kFree);
+  // No key has two nodes: a block that came back has no memory of it left behind.
+  for (std::size_t i = slots_.size(); i < 2 * slots_.size(); ++i) {
+    const auto ghost = static_cast<NodeId>(i);
+    SFTPFS_CHECK(!index_.contains(ghost) || index_.find(index_.key_of(ghost)) == ghost);
+  }
 }
 
 // One line of the table of states, whichever the slot is in.
