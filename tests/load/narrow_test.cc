@@ -118,11 +118,12 @@ TEST(Want, LittleMemoryIsEnough) {
   const int count = load_size(8, 32);
   const TestServer server;
   make_files(server, count);
+  // Where the machine has no such groups, what the daemon took is looked at instead. The group
+  // outlives the mount, because only an empty one can go.
+  const auto limit = MemoryLimit::make(kLimit);
   MountOptions options;
   options.extra = {"cache_size=16M"};
   const TestMount mount(server, options);
-  // Where the machine has no such groups, what the daemon took is looked at instead.
-  const auto limit = MemoryLimit::make(kLimit);
   if (limit) {
     ASSERT_TRUE(limit->add(mount.daemon_pid()));
   }
