@@ -30,6 +30,14 @@ def prepare_names(folder, count):
             path.write_bytes(b'x')
 
 
+def prepare_directories(folder, count):
+    """As prepare_names(), each in a directory of its own: one listing does not show them all."""
+    for i in range(count):
+        path = folder / f'{i:05}' / 'name'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'x')
+
+
 def sha256(path):
     digest = hashlib.sha256()
     with open(path, 'rb') as file:

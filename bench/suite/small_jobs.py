@@ -175,7 +175,7 @@ class StatUnderLoad(Job):
 
     def prepare(self, served, contender, rtt_ms):
         self.source(served, self.size_bytes(contender, rtt_ms))
-        data.prepare_names(served / 'names', self.names)
+        data.prepare_directories(served / 'names', self.names)
 
     def amount(self, sample):
         return 1
@@ -197,7 +197,7 @@ class StatUnderLoad(Job):
             time.sleep(1)  # the bulk reaches its speed
             for i in range(self.names):
                 begin = time.monotonic()
-                found = os.lstat(sample.target.path / 'names' / f'name-{i:05}')
+                found = os.lstat(sample.target.path / 'names' / f'{i:05}' / 'name')
                 times.append(time.monotonic() - begin)
                 if found.st_size != 1:
                     raise ValueError(f'{self.name}: a size of {found.st_size}')

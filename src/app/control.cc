@@ -92,6 +92,8 @@ ctl::CounterReport counters_of(const fs::Counters& counters) {
   report.writes = counters.writes.load();
   report.writes_sent = counters.writes_sent.load();
   report.write_errors = counters.write_errors.load();
+  report.lanes_opened = counters.lanes_opened.load();
+  report.stripings = counters.stripings.load();
   return report;
 }
 

@@ -83,6 +83,8 @@ constexpr Metric kMetrics[] = {
     {"writes", true, "write requests of the kernel", of_counters<&CounterReport::writes>},
     {"writes_sent", true, "extents sent to the server", of_counters<&CounterReport::writes_sent>},
     {"write_errors", true, "extents the server refused", of_counters<&CounterReport::write_errors>},
+    {"lanes_opened", true, "further handles of files, in other sessions, for big transfers", of_counters<&CounterReport::lanes_opened>},
+    {"stripings", true, "times that writes were spread over several sessions", of_counters<&CounterReport::stripings>},
     {"cache_blocks", false, "blocks the cache can hold", of_cache<&CacheReport::blocks>},
     {"cache_blocks_used", false, "blocks it holds", of_cache<&CacheReport::blocks_used>},
     {"cache_blocks_pinned", false, "blocks in use just now", of_cache<&CacheReport::blocks_pinned>},

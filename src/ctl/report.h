@@ -51,6 +51,8 @@ struct CounterReport {
   std::uint64_t writes = 0;
   std::uint64_t writes_sent = 0;
   std::uint64_t write_errors = 0;
+  std::uint64_t lanes_opened = 0;
+  std::uint64_t stripings = 0;
 };
 
 struct Report {
@@ -94,7 +96,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(CacheReport, block_size_bytes, b
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(CounterReport, operations, bytes_read,
                                                 bytes_written, reads, reads_from_cache,
                                                 reads_around_cache, readahead_dropped, writes,
-                                                writes_sent, write_errors)
+                                                writes_sent, write_errors, lanes_opened, stripings)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Report, version, pid, uid, source, mountpoint,
                                                 transport, remote_directory, state, message,
                                                 uptime_s, dirty_bytes, dirty_bytes_max,

@@ -30,7 +30,11 @@ struct ThreadedConnector::Request {
 };
 
 ThreadedConnector::ThreadedConnector(Options options, std::shared_ptr<Login> login)
-    : options_(std::move(options)), login_(std::move(login)), thread_([this] { serve(); }) {}
+    : options_(std::move(options)), login_(std::move(login)) {
+  for (std::size_t place = 0; place < threads_.size(); ++place) {
+    threads_[place] = std::thread([this, place] { serve(place); });
+  }
+}
 
 ThreadedConnector::~ThreadedConnector() {
   std::deque<std::shared_ptr<Request>> left;
@@ -38,10 +42,12 @@ ThreadedConnector::~ThreadedConnector() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     left.swap(queue_);
-    if (running_) running_->interrupt.raise();
+    for (const std::shared_ptr<Request>& each : running_) {
+      if (each) each->interrupt.raise();
+    }
   }
   changed_.notify_all();
-  thread_.join();
+  for (std::thread& thread : threads_) thread.join();
   for (const std::shared_ptr<Request>& request : left) {
     Request::finish(request, fail(ErrorCode::kShutdown));
   }
@@ -69,21 +75,22 @@ void ThreadedConnector::submit(const std::shared_ptr<Request>& request) {
     const std::lock_guard lock(mutex_);
     queue_.push_back(request);
   }
-  changed_.notify_all();
+  changed_.notify_one();
 }
 
-std::shared_ptr<ThreadedConnector::Request> ThreadedConnector::next_request() {
+std::shared_ptr<ThreadedConnector::Request> ThreadedConnector::next_request(std::size_t place) {
   std::unique_lock lock(mutex_);
-  running_.reset();
+  std::shared_ptr<Request>& running = running_[place];
+  running.reset();
   changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
   if (stopping_) return nullptr;
-  running_ = std::move(queue_.front());
+  running = std::move(queue_.front());
   queue_.pop_front();
-  return running_;
+  return running;
 }
 
-void ThreadedConnector::serve() {
-  while (const std::shared_ptr<Request> request = next_request()) {
+void ThreadedConnector::serve(std::size_t place) {
+  while (const std::shared_ptr<Request> request = next_request(place)) {
     if (request->interrupt.raised()) {
       Request::finish(request, fail(ErrorCode::kCancelled));
     } else {

@@ -48,8 +48,9 @@ TEST_F(SessionTest, ReadyIsImmediateWhenConnected) {
 TEST_F(SessionTest, AdoptTakesOverAConnection) {
   StartResult started;
   auto end = std::make_shared<FarEnd>();
-  loop.post(
-      [&] { runtime::spawn(start_into(std::make_unique<FakeStream>(end), nullptr, started)); });
+  loop.post([&] {
+    runtime::spawn(start_into(std::make_unique<FakeStream>(end), nullptr, true, started));
+  });
   run();
   FakeServer(end).version(sftp::extension::kLimits);
   run();
