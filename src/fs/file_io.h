@@ -161,6 +161,7 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
     OpenFileRef file;
     std::uint64_t offset = 0;
     std::shared_ptr<std::byte[]> buffer;
+    std::size_t capacity_bytes = 0;  // a server's limits may be others after a reconnection
     std::size_t size_bytes = 0;
     std::size_t pieces = 0;  // how many accepted writes it holds
   };
@@ -233,7 +234,7 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   bool may_stripe(const OpenFile& file, bool writing) const;
   std::vector<SessionSlot*> slots_without_lane() const;
   static runtime::Task<void> open_lanes(std::shared_ptr<FileIo> self, OpenFileWeak file);
-  runtime::Task<std::vector<LaneRef>> open_further_handles(OpenFileWeak file, bool writing);
+  runtime::Task<LaneRef> open_lane(SessionSlot& slot, OpenFileWeak file, bool writing);
   std::optional<sftp::Call<sftp::Attrs>> ask_home(const OpenFileRef& file) const;
   runtime::Task<bool> lanes_are_the_file(OpenFileWeak file, std::vector<LaneRef> lanes);
   void drop_dead_lanes();

@@ -13,27 +13,6 @@ namespace {
 constexpr double kWindowBoundMin = 1.2 * (1 << 20);
 constexpr double kWindowBoundMax = 3.0 * (1 << 20);
 
-// A stream that has come so many times stripe_after_bytes since the last turn will go on, and gain
-// from any further way.
-constexpr std::uint64_t kTurnAgainAfter = 12;
-
-// What a lane shows: attributes, and the bytes of the sample. The bytes come first, for they must
-// stay until nobody reads into them.
-struct Look {
-  std::unique_ptr<std::vector<std::byte>> bytes;
-  sftp::Call<sftp::Attrs> attrs;
-  sftp::Call<std::size_t> read;
-};
-
-Look look_through(const Lane& lane, const ContentSample& sample) {
-  auto bytes = std::make_unique<std::vector<std::byte>>(sample.bytes.size());
-  const std::uint64_t end = sample.offset + bytes->size();
-  sftp::Call<sftp::Attrs> attrs = lane.client->fstat(lane.handle);
-  sftp::Call<std::size_t> read =
-      lane.client->read(lane.handle, sample.offset, *bytes, end, sftp::Queue::kMetadata);
-  return Look{std::move(bytes), std::move(attrs), std::move(read)};
-}
-
 }  // namespace
 
 Lane::~Lane() {
@@ -82,10 +61,8 @@ void FileIo::stream_moves(const OpenFileRef& file, std::size_t bytes, bool writi
   if (stripes.moved_bytes >= enough / 8 && far_enough(*file)) shared_.pool.grow();
   if (stripes.moved_bytes < enough) return;
   drop_dead_lanes();
-  // Turning costs two round trips: worth it for twice as many ways, or in a long stream.
-  const bool long_stream = stripes.moved_bytes >= stripes.turned_at + kTurnAgainAfter * enough;
-  const bool more_lanes =
-      stripes.lanes.size() > (long_stream ? stripes.lanes_used : 2 * stripes.lanes_used);
+  // Turning costs two round trips: worth it for twice as many ways.
+  const bool more_lanes = stripes.lanes.size() > 2 * stripes.lanes_used;
   if (writing && more_lanes && !stripes.opening && stripes.wanted_home == 0 &&
       stripes.routing != Routing::kTurning && resizing_ == 0) {
     turn(true);
@@ -117,7 +94,12 @@ std::vector<SessionSlot*> FileIo::slots_without_lane() const {
 runtime::Task<void> FileIo::open_lanes(std::shared_ptr<FileIo> self, OpenFileWeak file) {
   Striping& stripes = self->striping_;
   stripes.opening = true;
-  std::vector<LaneRef> opened = co_await self->open_further_handles(file, stripes.for_writing);
+  std::vector<LaneRef> opened;
+  const std::vector<SessionSlot*> slots = self->slots_without_lane();
+  for (SessionSlot* slot : slots) {
+    LaneRef lane = co_await self->open_lane(*slot, file, stripes.for_writing);
+    if (lane) opened.push_back(std::move(lane));
+  }
   bool same = !opened.empty();
   // What is written is compared when the writes have been answered.
   if (same && !stripes.for_writing) {
@@ -135,34 +117,22 @@ runtime::Task<void> FileIo::open_lanes(std::shared_ptr<FileIo> self, OpenFileWea
   self->shared_.counters.lanes_opened.fetch_add(opened.size(), std::memory_order_relaxed);
 }
 
-// All at once: together they take one round trip.
-runtime::Task<std::vector<LaneRef>> FileIo::open_further_handles(OpenFileWeak file, bool writing) {
-  struct Asked {
-    SessionSlot* slot;
-    ClientRef client;
-    sftp::Call<sftp::Handle> call;
-  };
-  std::vector<LaneRef> opened;
+runtime::Task<LaneRef> FileIo::open_lane(SessionSlot& slot, OpenFileWeak file, bool writing) {
+  const ClientRef client = slot.session().current();
   // A rename of ours may be about to move the name.
   const bool waited = co_await shared_.names_in_flux.settled();
   const Result<std::string> path = shared_.inodes.path(*inode_);
-  const bool usable = !waited && path && !file.expired();
-  if (!usable) co_return opened;
+  const bool usable = !waited && path && client && client->alive() && !file.expired();
+  if (!usable) co_return LaneRef();
   const std::uint32_t flags = writing ? sftp::kOpenRead | sftp::kOpenWrite : sftp::kOpenRead;
   const sftp::Attrs unset;
-  std::vector<Asked> asked;
-  for (SessionSlot* slot : slots_without_lane()) {
-    const ClientRef client = slot->session().current();
-    if (client->alive()) asked.push_back(Asked{slot, client, client->open(*path, flags, unset)});
-  }
-  for (Asked& each : asked) {
-    const Result<sftp::Handle> handle = co_await each.call;
-    if (handle) opened.push_back(std::make_shared<Lane>(*each.slot, each.client, *handle));
-  }
+  const Result<sftp::Handle> handle = co_await client->open(*path, flags, unset);
+  if (!handle) co_return LaneRef();
+  auto lane = std::make_shared<Lane>(slot, client, *handle);
   const Result<std::string> still = shared_.inodes.path(*inode_);
   const bool kept = still && *still == *path;
-  if (!kept) opened.clear();
-  co_return opened;
+  if (!kept) co_return LaneRef();
+  co_return lane;
 }
 
 // Behind everything that has been sent before; nothing if the file is closed or lost.
@@ -181,16 +151,16 @@ runtime::Task<bool> FileIo::lanes_are_the_file(OpenFileWeak file, std::vector<La
   std::optional<sftp::Call<sftp::Attrs>> asked = ask_home(file.lock());
   if (!known || !asked) co_return false;
   sftp::Call<sftp::Attrs> look_at_home = std::move(*asked);
-  // All are asked at once, so that together they take one round trip.
-  std::vector<Look> looks;
-  looks.reserve(lanes.size());
-  for (const LaneRef& lane : lanes) looks.push_back(look_through(*lane, *sample));
   const Result<sftp::Attrs> home = co_await look_at_home;
   if (!home) co_return false;
-  for (Look& look : looks) {
-    const Result<sftp::Attrs> there = co_await look.attrs;
-    const Result<std::size_t> size = co_await look.read;
-    const std::vector<std::byte>& bytes = *look.bytes;
+  for (const LaneRef& lane : lanes) {
+    sftp::Call<sftp::Attrs> look = lane->client->fstat(lane->handle);
+    std::vector<std::byte> bytes(sample->bytes.size());
+    const std::uint64_t end = sample->offset + bytes.size();
+    sftp::Call<std::size_t> read =
+        lane->client->read(lane->handle, sample->offset, bytes, end, sftp::Queue::kMetadata);
+    const Result<sftp::Attrs> there = co_await look;
+    const Result<std::size_t> size = co_await read;
     const bool same = there && size && *size == bytes.size() && bytes == sample->bytes &&
                       there->size == home->size && there->mtime == home->mtime &&
                       there->permissions == home->permissions && there->uid == home->uid &&
@@ -281,7 +251,6 @@ void FileIo::go_on() {
   stripes.routing = striped ? Routing::kStriped : Routing::kHome;
   if (striped) {
     stripes.lanes_used = stripes.lanes.size();
-    stripes.turned_at = stripes.moved_bytes;
     shared_.counters.stripings.fetch_add(1, std::memory_order_relaxed);
   } else {
     const bool lost = std::exchange(stripes.resend, false);
@@ -289,7 +258,6 @@ void FileIo::go_on() {
     // The lanes stay open, but the next turn to them has to be worth it again.
     stripes.lanes_used = 0;
     stripes.moved_bytes = 0;
-    stripes.turned_at = 0;
     stripes.next_look = 0;
     if (lost) {
       for (const ExtentRef& extent : unacknowledged_.all()) {

@@ -120,8 +120,8 @@ void FileIo::accept(const OpenFileRef& file, std::uint64_t offset, SharedBytes d
   Gathering gathering;
   gathering.file = file;
   gathering.offset = offset;
-  gathering.buffer =
-      std::make_shared_for_overwrite<std::byte[]>(std::max(gather_bytes_max(*file), data.size()));
+  gathering.capacity_bytes = std::max(gather_bytes_max(*file), data.size());
+  gathering.buffer = std::make_shared_for_overwrite<std::byte[]>(gathering.capacity_bytes);
   std::memcpy(gathering.buffer.get(), data.data(), data.size());
   gathering.size_bytes = data.size();
   gathering.pieces = 1;
@@ -132,7 +132,7 @@ bool FileIo::gather(const OpenFileRef& file, std::uint64_t offset, const SharedB
   if (!gathering_ || gathering_->file != file) return false;
   Gathering& gathering = *gathering_;
   if (gathering.offset + gathering.size_bytes != offset) return false;
-  if (gathering.size_bytes + data.size() > gather_bytes_max(*file)) return false;
+  if (gathering.size_bytes + data.size() > gathering.capacity_bytes) return false;
   if (offset + data.size() > stripe_end(*file, gathering.offset)) return false;
   std::memcpy(gathering.buffer.get() + gathering.size_bytes, data.data(), data.size());
   gathering.size_bytes += data.size();

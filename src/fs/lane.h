@@ -63,7 +63,6 @@ struct Striping {
   std::size_t lanes_used = 0;    // since the last turn to them
 
   std::uint64_t moved_bytes = 0;  // of the stream, since it began or was interrupted
-  std::uint64_t turned_at = 0;    // moved_bytes at the last turn to lanes
   std::uint64_t next_look = 0;    // how many must have moved before lanes are opened again
   runtime::WaitList turned;
   runtime::WaitList landed;  // in_flight is 0
@@ -72,7 +71,6 @@ struct Striping {
     lanes.clear();
     lanes_used = 0;
     moved_bytes = 0;
-    turned_at = 0;
     next_look = 0;
   }
 };

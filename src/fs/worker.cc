@@ -14,9 +14,6 @@ namespace {
 // Users of the least loaded session at which a further one is worth its handshake.
 constexpr unsigned kGrowAtUsers = 2;
 
-// A stream wants all sessions soon, but servers count those that have not logged in yet.
-constexpr unsigned kOpenedAtOnce = 2;
-
 sftp::SessionOptions session_options(const Options& options, unsigned index) {
   sftp::SessionOptions session;
   session.label = "session " + std::to_string(index);
@@ -133,19 +130,18 @@ SessionSlot& SessionPool::pick() {
 
 void SessionPool::maybe_grow() {
   if (!connector_->can_clone()) return;
-  const bool fully = grow_fully_.load(std::memory_order_acquire);
-  unsigned may_open = fully ? kOpenedAtOnce : 1;
   for (const std::unique_ptr<SessionSlot>& slot : slots_) {
-    if (may_open == 0) return;
     if (slot->opened_once()) continue;
-    --may_open;
-    if (slot->asked_to_open_.exchange(true, std::memory_order_acq_rel)) continue;
+    if (slot->asked_to_open_.exchange(true, std::memory_order_acq_rel)) {
+      return;  // one is being opened: one at a time
+    }
     SessionSlot* raw = slot.get();
     slot->loop().post([this, raw] {
       raw->open([this] {
         if (grow_fully_.load(std::memory_order_acquire)) maybe_grow();
       });
     });
+    return;
   }
 }
 

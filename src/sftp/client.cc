@@ -50,17 +50,10 @@ Call<Handle> call_handle(const std::shared_ptr<Engine>& engine, Packet packet) {
                               PacketType::kHandle, decode_handle);
 }
 
-// A server that refuses to tell keeps the smallest limits.
-runtime::Task<void> learn_limits(std::weak_ptr<Engine> engine, Call<Limits> ask) {
-  const Result<Limits> limits = co_await ask;
-  const std::shared_ptr<Engine> still = engine.lock();
-  if (limits && still) still->set_limits(*limits);
-}
-
 }  // namespace
 
 runtime::Task<Result<std::unique_ptr<Client>>> Client::start(
-    std::unique_ptr<runtime::ByteStream> stream, runtime::Cancel* cancel, bool wait_for_limits) {
+    std::unique_ptr<runtime::ByteStream> stream, runtime::Cancel* cancel) {
   auto engine = std::make_shared<Engine>(*runtime::Loop::current(), std::move(stream));
   auto client = std::make_unique<Client>(engine);
   Call<Extensions> hello = engine->begin();
@@ -69,10 +62,6 @@ runtime::Task<Result<std::unique_ptr<Client>>> Client::start(
   if (extensions->limits) {
     Call<Limits> ask = engine->call<Limits>(Queue::kMetadata, encode_limits(),
                                             PacketType::kExtendedReply, decode_limits);
-    if (!wait_for_limits) {
-      runtime::spawn(learn_limits(engine, std::move(ask)));
-      co_return std::move(client);
-    }
     Result<Limits> limits = co_await ask.until(cancel);
     if (limits) {
       engine->set_limits(*limits);

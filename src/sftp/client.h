@@ -47,12 +47,10 @@ class Engine;  // engine.h
 
 class Client {
  public:
-  // Attaches the stream to the current loop, exchanges INIT and VERSION, asks for the limits;
-  // without `wait_for_limits` the smallest ones count until the answer comes, before any other.
+  // Attaches the stream to the current loop, exchanges INIT and VERSION, asks for the limits.
   // Output before VERSION that is no SFTP (a shell's greeting) is quoted in the error.
   static runtime::Task<Result<std::unique_ptr<Client>>> start(
-      std::unique_ptr<runtime::ByteStream> stream, runtime::Cancel* cancel,
-      bool wait_for_limits = true);
+      std::unique_ptr<runtime::ByteStream> stream, runtime::Cancel* cancel);
 
   ~Client();  // every open Call ends with kConnectionLost
   Client(const Client&) = delete;

@@ -112,7 +112,7 @@ runtime::Task<void> Session::attempt(std::shared_ptr<Session> self,
   runtime::Timer patience(self->loop_);
   patience.start_after(self->options_.greeting_timeout,
                        [cancel] { cancel->cancel(runtime::CancelReason::kTimedOut); });
-  auto client = co_await Client::start(std::move(*stream), cancel.get(), false);
+  auto client = co_await Client::start(std::move(*stream), cancel.get());
   patience.cancel();
   self->attempt_ended(*cancel, std::move(client));
 }

@@ -34,12 +34,7 @@ Status Authenticator::run() {
       if (wanted == method.name) left.push_back(method);
     }
   }
-  // A clone knows what the first one was told. Should that have changed, the next one asks.
-  methods_ = context_.login.offered_methods();
-  Result<AuthOutcome> outcome = AuthOutcome::kRefused;
-  if (methods_.empty()) outcome = ask_methods();
-  const std::string offered = methods_;
-  context_.login.set_offered_methods({});
+  Result<AuthOutcome> outcome = ask_methods();
   while (outcome && *outcome != AuthOutcome::kSuccess) {
     const auto next = std::find_if(left.begin(), left.end(),
                                    [this](const Method& method) { return offers(method.name); });
@@ -49,7 +44,6 @@ Status Authenticator::run() {
     outcome = (this->*method.run)();
   }
   if (!outcome) return fail(outcome.error());
-  context_.login.set_offered_methods(offered);
   return {};
 }
 

@@ -60,7 +60,7 @@ void Authenticator::answer(int count, const LIBSSH2_USERAUTH_KBDINT_PROMPT* prom
     const bool plain = count == 1 && prompts[i].echo == 0 && is_password_prompt(prompt);
     beyond_password_ = beyond_password_ || !plain;
     Secret typed;
-    const std::shared_ptr<const Secret> password = context_.login.password();
+    const Secret* password = context_.login.password();
     if (plain && reuse_password_ && password != nullptr) {
       typed = password->clone();
       reuse_password_ = false;
@@ -152,7 +152,7 @@ Result<AuthOutcome> Authenticator::try_password() {
                                                      : "not with a changed host key"));
     return AuthOutcome::kRefused;
   }
-  if (const std::shared_ptr<const Secret> kept = context_.login.password()) {
+  if (const Secret* kept = context_.login.password()) {
     Result<AuthOutcome> outcome = send_password(*kept);
     if (!outcome || *outcome != AuthOutcome::kRefused) return outcome;
   }

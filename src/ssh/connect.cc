@@ -24,9 +24,8 @@ Result<Stream> connect_child(const Options& given, const Login& login, Prompter*
   Options options = given;
   Child::Setup setup;
   std::shared_ptr<ChildPassword> password;
-  const std::shared_ptr<const Secret> known = login.password();
-  if (known != nullptr && !options.own_program.empty()) {
-    Result<std::shared_ptr<ChildPassword>> made = ChildPassword::create(options, *known);
+  if (login.password() != nullptr && !options.own_program.empty()) {
+    Result<std::shared_ptr<ChildPassword>> made = ChildPassword::create(options, *login.password());
     if (!made) return fail(made.error());
     password = std::move(*made);
     setup = password->setup(somebody);

@@ -28,20 +28,20 @@ class FileIdentity final : public Identity {
 
   Result<std::string> public_blob() override {
     if (!file_.public_blob().empty()) return file_.public_blob();
-    Result<std::shared_ptr<const PrivateKey>> opened = key();
+    Result<const PrivateKey*> opened = key();
     if (!opened) return fail(opened.error());
     return (*opened)->public_blob();
   }
 
   Result<std::string> sign(std::string_view algorithm, std::string_view data) override {
-    Result<std::shared_ptr<const PrivateKey>> opened = key();
+    Result<const PrivateKey*> opened = key();
     if (!opened) return fail(opened.error());
     return (*opened)->sign(algorithm, data);
   }
 
  private:
-  Result<std::shared_ptr<const PrivateKey>> key() {
-    if (std::shared_ptr<const PrivateKey> kept = context_.login.find_key(file_.path())) return kept;
+  Result<const PrivateKey*> key() {
+    if (const PrivateKey* kept = context_.login.find_key(file_.path())) return kept;
     if (!file_.encrypted()) return keep(file_.decrypt(Secret()));
     if (!context_.can_ask()) {
       return fail(ErrorCode::kAuthentication,
@@ -62,9 +62,9 @@ class FileIdentity final : public Identity {
     return context_.prompter->ask_secret(prompt);
   }
 
-  Result<std::shared_ptr<const PrivateKey>> keep(Result<PrivateKey> opened) {
+  Result<const PrivateKey*> keep(Result<PrivateKey> opened) {
     if (!opened) return fail(opened.error());
-    return context_.login.keep_key(file_.path(), std::move(*opened));
+    return &context_.login.keep_key(file_.path(), std::move(*opened));
   }
 
   KeyFile file_;

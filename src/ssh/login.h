@@ -2,14 +2,15 @@
 // the decrypted keys. With it a clone is made without asking anybody anything.
 //
 // Ownership: shared by the mount and its connector; secrets are wiped with it.
-// Threads:   any: several clones may be under way. What is handed out is the caller's to keep.
+// Threads:   one attempt to connect at a time; can_clone(), needs_child() and
+//            child_host_key() by any thread.
 // Limits:    lives in memory only.
 #pragma once
 
 #include <atomic>
 #include <map>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 
 #include "ssh/child_host_key.h"
@@ -23,28 +24,24 @@ class Login {
  public:
   // The key the server has shown at first; empty before that. Another one is refused for good,
   // whatever known_hosts says by then.
-  std::string pinned_host_key() const;
-  HostKeyTrust trust() const;
+  const std::string& pinned_host_key() const { return pinned_host_key_; }
+  HostKeyTrust trust() const { return trust_; }
   void pin_host_key(const std::string& blob, HostKeyTrust trust);
 
   // The same for the ssh(1) transport; any thread.
   const std::shared_ptr<ChildHostKey>& child_host_key() const { return child_host_key_; }
 
   // Null when none was needed so far.
-  std::shared_ptr<const Secret> password() const;
-  void keep_password(Secret password);
+  const Secret* password() const { return password_ ? &*password_ : nullptr; }
+  void keep_password(Secret password) { password_ = std::move(password); }
+  void forget_password() { password_.reset(); }
 
-  std::shared_ptr<const PrivateKey> find_key(const std::string& path) const;
-  std::shared_ptr<const PrivateKey> keep_key(const std::string& path, PrivateKey key);
+  const PrivateKey* find_key(const std::string& path) const;
+  const PrivateKey& keep_key(const std::string& path, PrivateKey key);
 
   // The public key the server has accepted: offered first next time, because servers count tries.
-  std::string accepted_key() const;
-  void set_accepted_key(const std::string& blob);
-
-  // What the server has offered to whom it let in at last, so that the next one need not ask;
-  // empty: not known.
-  std::string offered_methods() const;
-  void set_offered_methods(const std::string& methods);
+  const std::string& accepted_key() const { return accepted_key_; }
+  void set_accepted_key(const std::string& blob) { accepted_key_ = blob; }
 
   // False once something was asked that cannot be answered again (a one-time password).
   bool can_clone() const { return can_clone_.load(std::memory_order_relaxed); }
@@ -56,14 +53,11 @@ class Login {
 
  private:
   const std::shared_ptr<ChildHostKey> child_host_key_ = std::make_shared<ChildHostKey>();
-  mutable std::mutex mutex_;  // guards what follows
   std::string pinned_host_key_;
   HostKeyTrust trust_ = HostKeyTrust::kFull;
-  std::shared_ptr<const Secret> password_;
-  std::map<std::string, std::shared_ptr<const PrivateKey>> keys_;  // by path
+  std::optional<Secret> password_;
+  std::map<std::string, PrivateKey> keys_;  // by path
   std::string accepted_key_;
-  std::string offered_methods_;
-  // Any thread, without the lock.
   std::atomic<bool> can_clone_{true};
   std::atomic<bool> needs_child_{false};
 };

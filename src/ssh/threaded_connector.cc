@@ -30,11 +30,7 @@ struct ThreadedConnector::Request {
 };
 
 ThreadedConnector::ThreadedConnector(Options options, std::shared_ptr<Login> login)
-    : options_(std::move(options)), login_(std::move(login)) {
-  for (std::size_t place = 0; place < threads_.size(); ++place) {
-    threads_[place] = std::thread([this, place] { serve(place); });
-  }
-}
+    : options_(std::move(options)), login_(std::move(login)), thread_([this] { serve(); }) {}
 
 ThreadedConnector::~ThreadedConnector() {
   std::deque<std::shared_ptr<Request>> left;
@@ -42,12 +38,10 @@ ThreadedConnector::~ThreadedConnector() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     left.swap(queue_);
-    for (const std::shared_ptr<Request>& each : running_) {
-      if (each) each->interrupt.raise();
-    }
+    if (running_) running_->interrupt.raise();
   }
   changed_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  thread_.join();
   for (const std::shared_ptr<Request>& request : left) {
     Request::finish(request, fail(ErrorCode::kShutdown));
   }
@@ -75,22 +69,21 @@ void ThreadedConnector::submit(const std::shared_ptr<Request>& request) {
     const std::lock_guard lock(mutex_);
     queue_.push_back(request);
   }
-  changed_.notify_one();
+  changed_.notify_all();
 }
 
-std::shared_ptr<ThreadedConnector::Request> ThreadedConnector::next_request(std::size_t place) {
+std::shared_ptr<ThreadedConnector::Request> ThreadedConnector::next_request() {
   std::unique_lock lock(mutex_);
-  std::shared_ptr<Request>& running = running_[place];
-  running.reset();
+  running_.reset();
   changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
   if (stopping_) return nullptr;
-  running = std::move(queue_.front());
+  running_ = std::move(queue_.front());
   queue_.pop_front();
-  return running;
+  return running_;
 }
 
-void ThreadedConnector::serve(std::size_t place) {
-  while (const std::shared_ptr<Request> request = next_request(place)) {
+void ThreadedConnector::serve() {
+  while (const std::shared_ptr<Request> request = next_request()) {
     if (request->interrupt.raised()) {
       Request::finish(request, fail(ErrorCode::kCancelled));
     } else {

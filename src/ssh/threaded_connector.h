@@ -1,20 +1,17 @@
-// ThreadedConnector: makes clones and reconnects in threads of its own, two at a time, because
+// ThreadedConnector: makes clones and reconnects in a thread of its own, one at a time, because
 // connecting with libssh2 blocks (name servers, key exchange, agents that ask).
 //
-//   connect() on a loop --request--> queue --> a thread: ssh::connect() --post--> that loop
+//   connect() on a loop --request--> queue --> thread: ssh::connect() --post--> that loop
 //
-// Ownership: shares the login with whoever made the first connection; owns its threads.
-// Threads:   connect() on any loop. The destructor ends running attempts at once and joins;
+// Ownership: shares the login with whoever made the first connection; owns its thread.
+// Threads:   connect() on any loop. The destructor ends a running attempt at once and joins;
 //            requests still waiting then end with kShutdown, so their loops must still exist.
-// Limits:    kAttemptsAtOnce, the others queue: servers count connections that have not logged in
-//            yet (MaxStartups), of all their clients. Nobody is ever asked anything.
+// Limits:    one attempt at a time, the others queue. Nobody is ever asked anything.
 //            The ssh(1) transport needs no thread, and must not have one that could end before
 //            its child (child.h): there the loop itself starts it.
 #pragma once
 
-#include <array>
 #include <condition_variable>
-#include <cstddef>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -31,8 +28,6 @@ namespace sftpfs::ssh {
 
 class ThreadedConnector final : public runtime::Connector {
  public:
-  static constexpr std::size_t kAttemptsAtOnce = 2;
-
   ThreadedConnector(Options options, std::shared_ptr<Login> login);
   ~ThreadedConnector() override;
   ThreadedConnector(const ThreadedConnector&) = delete;
@@ -44,8 +39,8 @@ class ThreadedConnector final : public runtime::Connector {
 
  private:
   struct Request;
-  void serve(std::size_t place);
-  std::shared_ptr<Request> next_request(std::size_t place);
+  void serve();
+  std::shared_ptr<Request> next_request();
   void submit(const std::shared_ptr<Request>& request);
 
   const Options options_;
@@ -53,10 +48,10 @@ class ThreadedConnector final : public runtime::Connector {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::shared_ptr<Request>> queue_;                     // guarded by mutex_
-  std::array<std::shared_ptr<Request>, kAttemptsAtOnce> running_;  // guarded by mutex_
-  bool stopping_ = false;                                          // guarded by mutex_
-  std::array<std::thread, kAttemptsAtOnce> threads_;
+  std::deque<std::shared_ptr<Request>> queue_;  // guarded by mutex_
+  std::shared_ptr<Request> running_;            // guarded by mutex_
+  bool stopping_ = false;                       // guarded by mutex_
+  std::thread thread_;
 };
 
 }  // namespace sftpfs::ssh

@@ -20,9 +20,8 @@ namespace sftpfs::test {
 using StartResult = std::optional<Result<std::unique_ptr<sftp::Client>>>;
 
 inline runtime::Task<void> start_into(std::unique_ptr<runtime::ByteStream> stream,
-                                      runtime::Cancel* cancel, bool wait_for_limits,
-                                      StartResult& into) {
-  auto client = co_await sftp::Client::start(std::move(stream), cancel, wait_for_limits);
+                                      runtime::Cancel* cancel, StartResult& into) {
+  auto client = co_await sftp::Client::start(std::move(stream), cancel);
   into.emplace(std::move(client));
 }
 
@@ -53,10 +52,9 @@ class ClientFixture : public ::testing::Test {
     return all.empty() ? Received{} : all.front();
   }
 
-  void begin_start(runtime::Cancel* cancel = nullptr, bool wait_for_limits = true) {
-    loop.post([this, cancel, wait_for_limits] {
-      runtime::spawn(
-          start_into(std::make_unique<FakeStream>(far_end), cancel, wait_for_limits, started));
+  void begin_start(runtime::Cancel* cancel = nullptr) {
+    loop.post([this, cancel] {
+      runtime::spawn(start_into(std::make_unique<FakeStream>(far_end), cancel, started));
     });
   }
   // Up to a working client; `transfer_bytes` is the server's limit on READ and WRITE.

@@ -47,28 +47,6 @@ TEST_F(ClientStart, AServerThatRefusesItsLimitsIsStillUsed) {
   EXPECT_EQ((**started)->limits().read_bytes_max, 32768U);
 }
 
-TEST_F(ClientStart, AFurtherSessionWaitsForOneAnswerOnly) {
-  begin_start(nullptr, false);
-  request();
-  server.version();
-  run();
-  ASSERT_TRUE(started && *started);
-  EXPECT_EQ((**started)->limits().read_bytes_max, 32768U);
-  server.limits(request().id, 200'000, 100'000, 100'000);
-  run();
-  EXPECT_EQ((**started)->limits().read_bytes_max, 100'000U);
-}
-
-TEST_F(ClientStart, AClientMayGoBeforeItsLimitsCome) {
-  begin_start(nullptr, false);
-  request();
-  server.version();
-  run();
-  ASSERT_TRUE(started && *started);
-  started->value().reset();
-  run();
-}
-
 TEST_F(ClientStart, WorksOneByteAtATime) {
   far_end->set_piece_bytes(1);
   connect();

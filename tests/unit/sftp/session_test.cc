@@ -48,9 +48,8 @@ TEST_F(SessionTest, ReadyIsImmediateWhenConnected) {
 TEST_F(SessionTest, AdoptTakesOverAConnection) {
   StartResult started;
   auto end = std::make_shared<FarEnd>();
-  loop.post([&] {
-    runtime::spawn(start_into(std::make_unique<FakeStream>(end), nullptr, true, started));
-  });
+  loop.post(
+      [&] { runtime::spawn(start_into(std::make_unique<FakeStream>(end), nullptr, started)); });
   run();
   FakeServer(end).version(sftp::extension::kLimits);
   run();
