@@ -304,10 +304,12 @@ def make_contenders(build, sftpfs_options):
 
 
 def versions():
-    """{programme: its first line about itself}."""
+    """{programme: its first line about itself}, of those that are here."""
     found = {}
     for name, command in {'sshfs': ['sshfs', '-V'], 'rclone': ['rclone', 'version'],
                           'ssh': ['ssh', '-V'], 'fio': ['fio', '--version']}.items():
+        if shutil.which(command[0]) is None:
+            continue  # not among those that were measured
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         found[name] = ((done.stdout + done.stderr).strip().splitlines() or ['unknown'])[0]
     found['measured'] = time.strftime('%Y-%m-%d %H:%M')
