@@ -30,6 +30,16 @@ Result<std::uint16_t> parse_port(std::string_view text) {
   return port;
 }
 
+// A path that has been expanded, so that it comes out as it is when it is expanded again.
+std::string literal(const std::string& path) {
+  std::string text;
+  for (const char c : path) {
+    if (c == '%') text.push_back('%');
+    text.push_back(c);
+  }
+  return text;
+}
+
 // Passes bytes on in both directions until one of them ends.
 class Forward {
  public:
@@ -150,14 +160,14 @@ Result<std::vector<std::string>> jump_command(const Target& target, bool may_pro
   };
   const auto add_files = [&add](const char* name, const std::vector<std::string>& files) {
     std::string list;
-    for (const std::string& file : files) list += fmt::format("\"{}\" ", file);
+    for (const std::string& file : files) list += fmt::format("\"{}\" ", literal(file));
     if (!list.empty()) add(name, list);
   };
   if (target.identity_files_named) {
-    for (const std::string& file : target.identity_files) add("IdentityFile", file);
+    for (const std::string& file : target.identity_files) add("IdentityFile", literal(file));
   }
   add("IdentitiesOnly", target.identities_only ? "yes" : "no");
-  add("IdentityAgent", target.agent_socket.empty() ? "none" : target.agent_socket);
+  add("IdentityAgent", target.agent_socket.empty() ? "none" : literal(target.agent_socket));
   add_files("UserKnownHostsFile", target.user_known_hosts_files);
   add_files("GlobalKnownHostsFile", target.global_known_hosts_files);
   add("StrictHostKeyChecking", policy_word(target.host_key_policy));

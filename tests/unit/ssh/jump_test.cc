@@ -54,6 +54,22 @@ TEST(Jump, WhatIsSaidIsHeard) {
   EXPECT_EQ(target->connect_timeout, std::chrono::seconds(7));
 }
 
+TEST(Jump, PathsAreNotExpandedASecondTime) {
+  Target target = target_through("gate");
+  target.identity_files = {"/keys/100%/key"};
+  target.user_known_hosts_files = {"/keys/%h"};
+  target.agent_socket = "/keys/%d/agent";
+  const auto command = jump_command(target, false);
+  ASSERT_TRUE(command);
+  const Result<Jump> jump = heard(*command);
+  ASSERT_TRUE(jump);
+  const Result<Target> expanded = resolve(jump->options);
+  ASSERT_TRUE(expanded) << expanded.error().describe();
+  EXPECT_EQ(expanded->identity_files, target.identity_files);
+  EXPECT_EQ(expanded->user_known_hosts_files, target.user_known_hosts_files);
+  EXPECT_EQ(expanded->agent_socket, target.agent_socket);
+}
+
 TEST(Jump, TheFirstHopHasNoOtherBeforeIt) {
   const auto command = jump_command(target_through("one"), false);
   ASSERT_TRUE(command);
