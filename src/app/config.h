@@ -139,6 +139,9 @@ struct Config {
   std::optional<double> negative_timeout_s;
   bool dir_cache = true;
   std::optional<double> stat_cache_timeout_s;  // attributes, and with them names
+  std::optional<double> attr_lifetime_min_s;   // bounds of what is adaptive
+  std::optional<double> attr_lifetime_max_s;
+  bool close_to_open = true;
   bool direct_io = false;
   bool async_reads = false;
   bool kernel_cache = false;

@@ -1,6 +1,7 @@
 // See translate.h.
 #include "app/translate.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -156,12 +157,21 @@ fs::Options fs_options(const Config& config, unsigned cores) {
   out.readahead_bytes_max = config.readahead_bytes_max;
   out.dirty_bytes_max = config.dirty_bytes_max;
   if (config.stat_cache_timeout_s) {
-    out.attr_lifetime = seconds(*config.stat_cache_timeout_s);
+    out.attr_lifetime = out.attr_lifetime_max = seconds(*config.stat_cache_timeout_s);
     out.listings_serve_opendir = true;
   }
-  if (!config.dir_cache) out.attr_lifetime = Duration::zero();
+  if (config.attr_lifetime_min_s) out.attr_lifetime = seconds(*config.attr_lifetime_min_s);
+  if (config.attr_lifetime_max_s) out.attr_lifetime_max = seconds(*config.attr_lifetime_max_s);
+  out.attr_lifetime = std::min(out.attr_lifetime, out.attr_lifetime_max);
+  if (!config.dir_cache) out.attr_lifetime = out.attr_lifetime_max = Duration::zero();
+  out.close_to_open = config.close_to_open;
   out.kernel_attr_timeout_s = config.attr_timeout_s;
   out.kernel_entry_timeout_s = config.entry_timeout_s;
+  if (!config.close_to_open) {
+    out.listings_serve_opendir = true;
+    out.kernel_negative_timeout_s = config.entry_timeout_s;
+    out.absent_lifetime = out.attr_lifetime_max;
+  }
   if (config.negative_timeout_s) {
     out.kernel_negative_timeout_s = *config.negative_timeout_s;
     out.absent_lifetime = seconds(*config.negative_timeout_s);

@@ -108,7 +108,7 @@ DirectoryPrefetch::GuessRef DirectoryPrefetch::guess(const InodeRef& parent,
                                                      const ListedDirectory& child) {
   if (parent->child_left_since(child.token)) return nullptr;
   const InodeRef inode = shared_.inodes.enter(parent, child.name, S_IFDIR);
-  inode->adopt(child.attrs, child.token, shared_.options.attr_lifetime);
+  inode->adopt(child.attrs, child.token, shared_.lifetime(child.attrs));
   auto made = std::make_shared<Guess>(shared_, shared_.pool.pick(), inode);
   if (shared_.listings.knows(*inode, shared_.clock.now())) return nullptr;
   const MutexLock lock(mutex_);

@@ -152,7 +152,8 @@ runtime::Task<Status> DirectoryStream::load_until(std::size_t count, runtime::Ca
     complete_ = ending_ && window_.empty();
     if (complete_) {
       close();
-      shared_.listings.put(*inode_, entries_, begun_, shared_.options.attr_lifetime,
+      const sftp::Attrs directory = inode_->view(shared_.clock.now()).attrs;
+      shared_.listings.put(*inode_, entries_, begun_, shared_.lifetime(directory),
                            shared_.options.absent_lifetime, origin_);
     }
   }

@@ -20,6 +20,8 @@
 //     |   every descriptor has a new handle, or is lost for good;        |  +--+
 //     |   then what is not acknowledged is queued again, in order        |
 //     +------------------------------------------------------------------+
+//   A descriptor that was opened without asking has its handle made by recovery, too: until
+//   something is wanted that is not cached, it has none.
 //                                                     the session closed | for good
 //                                                                        v
 //                                                                      ended
@@ -87,10 +89,15 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   // `file` (may be null), its handle is valid. Until the next suspension client() and file->handle
   // may then be used. ESTALE: the file can never be used again.
   runtime::Task<Status> live(OpenFileRef file, runtime::Cancel* cancel);
-  bool is_live() const { return !recovering_ && !ended_ && client_ && client_->alive(); }
+  bool is_live() const {
+    return !recovering_ && !ended_ && !unopened_ && client_ && client_->alive();
+  }
   const ClientRef& client() const { return client_; }
   // Makes a descriptor, opened just now, one of those that are recovered.
   void attach(const OpenFileRef& file);
+  // The same for one that was opened without asking: it gets its handle, as after a lost
+  // connection, before anything is sent.
+  void attach_unopened(const OpenFileRef& file);
   // A request that was sent on client() was lost. Recovery begins at once.
   void connection_lost();
   // Sends a request about `file` until it is answered; it must be one that may be repeated.
@@ -292,6 +299,7 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   // The connection
   ClientRef client_;  // in which the handles of all descriptors that are not lost are valid
   bool recovering_ = false;
+  bool unopened_ = false;  // some descriptor has never had a handle
   runtime::WaitList recovered_;
   std::optional<Error> ended_;  // the session was closed for good
   std::vector<std::weak_ptr<OpenFile>> descriptors_;

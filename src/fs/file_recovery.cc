@@ -72,6 +72,13 @@ void FileIo::attach(const OpenFileRef& file) {
   if (!is_live() || file->client != client_) start_recovery();
 }
 
+void FileIo::attach_unopened(const OpenFileRef& file) {
+  if (descriptors_.empty()) slot_.add_user(weak_from_this());
+  std::erase_if(descriptors_, [](const auto& each) { return each.expired(); });
+  descriptors_.push_back(file);
+  unopened_ = true;
+}
+
 void FileIo::connection_lost() {
   if (!is_live()) start_recovery();
 }
@@ -104,6 +111,7 @@ runtime::Task<void> FileIo::recover(std::shared_ptr<FileIo> self) {
     if (!usable) continue;
     self->client_ = *client;
     self->recovering_ = false;
+    self->unopened_ = self->next_to_reopen(*client) != nullptr;
     self->striping_.routing = Routing::kHome;
     self->striping_.resend = false;
     self->striping_.forget();
@@ -242,8 +250,9 @@ runtime::Task<Status> FileIo::reopen(OpenFileRef file, ClientRef client) {
   }
   const Result<sftp::Attrs> now = co_await client->fstat(opened->handle);
   if (was_lost(now)) co_return fail(now.error());
-  Result<bool> same = false;
-  if (now) {
+  // What was never open may be any file that has the name.
+  Result<bool> same = now.has_value() && file->client == nullptr;
+  if (now && !*same) {
     Result<bool> compared = co_await same_file(*opened, *now, client);
     same = std::move(compared);
   }
@@ -253,7 +262,7 @@ runtime::Task<Status> FileIo::reopen(OpenFileRef file, ClientRef client) {
     lose(file, "another file has taken its name");
     co_return Status();
   }
-  inode_->adopt(*now, token, shared_.options.attr_lifetime);
+  inode_->adopt(*now, token, shared_.lifetime(*now));
   file->handle = opened->handle;
   file->client = client;
   co_return Status();
@@ -281,7 +290,9 @@ runtime::Task<Result<FileIo::Reopened>> FileIo::open_again(OpenFileRef file, std
       client->close(*handle).forget();
       co_return fail(ErrorCode::kInvalid, "something else has taken its name");
     }
-    const bool denied = !handle && handle.error().is_sftp(sftp::kFxPermissionDenied) && regular;
+    const bool was_open = file->client != nullptr;
+    const bool denied =
+        was_open && !handle && handle.error().is_sftp(sftp::kFxPermissionDenied) && regular;
     if (denied) {
       Result<sftp::Handle> forced =
           co_await open_despite_mode(path, readable, named->permissions, client);

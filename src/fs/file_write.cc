@@ -311,7 +311,7 @@ runtime::Task<Result<bool>> FileIo::flush_once(OpenFileRef file, bool sync_to_di
     const Status drained = co_await drain(cancel);
     if (!drained) co_return fail(drained.error());
     const Result<sftp::Attrs> attrs = co_await fstat.until(cancel);
-    if (attrs) inode_->adopt(*attrs, token, shared_.options.attr_lifetime);
+    if (attrs) inode_->adopt(*attrs, token, shared_.lifetime(*attrs));
   }
   if (!sync) co_return true;
   const Status synced = co_await sync->until(cancel);

@@ -96,7 +96,7 @@ InodeRef Filesystem::enter_seen(const InodeRef& parent, const std::string& name,
     shared_.inodes.forget(inode->id(), 1);
     return nullptr;
   }
-  inode->adopt(attrs, token, shared_.options.attr_lifetime);
+  inode->adopt(attrs, token, shared_.lifetime(attrs));
   return inode;
 }
 
@@ -105,7 +105,7 @@ InodeRef Filesystem::enter_new(const InodeRef& parent, const std::string& name,
   const std::uint32_t mode = attrs.has(sftp::kAttrPermissions) ? attrs.permissions : kModeUnknown;
   shared_.inodes.remove(*parent, name);
   InodeRef inode = shared_.inodes.enter(parent, name, mode & S_IFMT);
-  inode->adopt(attrs, token, shared_.options.attr_lifetime);
+  inode->adopt(attrs, token, shared_.lifetime(attrs));
   return inode;
 }
 
@@ -174,7 +174,7 @@ Completion Filesystem::start_on(SessionSlot& slot, OperationContext& op) {
   if (attrs->has(sftp::kAttrPermissions) && !S_ISDIR(attrs->permissions)) {
     co_return fail(Error::system(ENOTDIR, "remote directory '" + path + "'"));
   }
-  shared_.inodes.root()->adopt(*attrs, token, shared_.options.attr_lifetime);
+  shared_.inodes.root()->adopt(*attrs, token, shared_.lifetime(*attrs));
   // So that it is known when the server is away.
   std::shared_ptr<runtime::Cancel> patience = runtime::Cancel::create();
   const Result<StatFsReply> space = co_await statfs_on(slot, std::move(patience));

@@ -232,6 +232,9 @@ class Filesystem {
   // The open state of `inode`, at home in `slot` (null: the least loaded) if it is new.
   std::shared_ptr<FileIo> acquire_io(const InodeRef& inode, SessionSlot* slot);
   OpenReply open_reply(const OpenFileRef& file);
+  OpenReply handle_reply(const OpenFileRef& file);
+  bool may_open_unasked(const InodeRef& inode, int flags) const;
+  Outcome<OpenReply> open_unasked(std::shared_ptr<FileIo> io, int flags);
   Outcome<OpenReply> open_truncated(std::shared_ptr<FileIo> io, OperationContext& op, int flags);
   Outcome<OpenReply> open_on(std::shared_ptr<FileIo> io, OperationContext& op, int flags);
   Outcome<CreateReply> open_existing(SessionSlot& slot, OperationContext& op, InodeRef parent,

@@ -48,7 +48,8 @@ NameAnswer HotDirectories::look_up(const InodeRef& directory, const std::string&
   {
     const MutexLock lock(mutex_);
     Record& record = record_of(*directory, now);
-    const bool guessed = answer.presence == Presence::kAbsent && answer.origin == Origin::kGuessed;
+    const bool guessed = answer.presence == Presence::kAbsent &&
+                         answer.origin == Origin::kGuessed && shared_.options.close_to_open;
     if (guessed && !record.missed.contains(name)) answer.presence = Presence::kUnknown;
     if (!is_due(record, answer, now) || under_way_ >= kAtOnceMax) return answer;
     const bool of_use = !record.listed || record.served >= kServedAtLeast;

@@ -6,7 +6,7 @@
 // will ask for more: the directory is listed behind his back. As long as that listing answers
 // lookups, it is made anew before its word on absent names has lost its time. Only of names that
 // were looked for before, in vain, does it say that they are not there: another name may have been
-// made by others just now, for whom somebody here waits.
+// made by others just now, for whom somebody here waits (Options::close_to_open).
 //
 //   (nothing) --kAskedAtFirst lookups that had to ask--> being listed --> known, of use --+
 //                                                            ^                            |

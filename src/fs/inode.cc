@@ -39,6 +39,9 @@ bool Inode::adopt(const sftp::Attrs& attrs, const AttrToken& token, Duration lif
   const bool differs = attrs_known_ && (attrs_.size != attrs.size || attrs_.mtime != attrs.mtime);
   const bool foreign = differs && (!locally_modified_ || attrs_.size != attrs.size);
   if (foreign) ++generation_;
+  content_unsure_ = content_unsure_ || foreign;
+  const bool owner_changed = attrs_.uid != attrs.uid || attrs_.gid != attrs.gid;
+  if (owner_changed) readable_mode_.reset();
   attrs_ = attrs;
   attrs_known_ = true;
   if (mode_aside_ || token.tick < mode_aside_ended_) {
@@ -173,6 +176,27 @@ void Inode::new_generation() {
 std::uint64_t Inode::generation() const {
   const MutexLock lock(mutex_);
   return generation_;
+}
+
+bool Inode::content_unsure() const {
+  const MutexLock lock(mutex_);
+  return content_unsure_;
+}
+
+void Inode::set_content_unsure(bool unsure) {
+  const MutexLock lock(mutex_);
+  content_unsure_ = unsure;
+}
+
+void Inode::read_permitted() {
+  const MutexLock lock(mutex_);
+  readable_mode_ = attrs_.permissions;
+}
+
+bool Inode::is_read_permitted() const {
+  constexpr std::uint32_t kAllMayRead = 0444;
+  const MutexLock lock(mutex_);
+  return (attrs_.permissions & kAllMayRead) == kAllMayRead || readable_mode_ == attrs_.permissions;
 }
 
 bool Inode::kernel_cache_is_current() {

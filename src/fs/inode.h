@@ -20,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -110,6 +111,14 @@ class Inode {
   void new_generation();
   std::uint64_t generation() const;
 
+  // Whether this generation's content may have been read before a change that attributes do not
+  // show: times have whole seconds. True after a change by somebody else, until it is settled.
+  bool content_unsure() const;
+  void set_content_unsure(bool unsure);
+  // The server has let us open the file for reading, as its attributes are now; whether it did so.
+  void read_permitted();
+  bool is_read_permitted() const;
+
   // At open: whether the pages the kernel holds are still those of this generation. From now on
   // they are.
   bool kernel_cache_is_current();
@@ -157,6 +166,8 @@ class Inode {
   std::uint32_t true_mode_ SFTPFS_GUARDED_BY(mutex_) = 0;         // of answers asked for ...
   std::uint64_t mode_aside_ended_ SFTPFS_GUARDED_BY(mutex_) = 0;  // ... before this tick
   std::uint64_t generation_ SFTPFS_GUARDED_BY(mutex_) = 1;
+  bool content_unsure_ SFTPFS_GUARDED_BY(mutex_) = false;
+  std::optional<std::uint32_t> readable_mode_ SFTPFS_GUARDED_BY(mutex_);  // when it was permitted
   std::uint64_t kernel_generation_ SFTPFS_GUARDED_BY(mutex_) = 0;  // 0: the kernel holds nothing
   std::uint64_t kernel_size_ SFTPFS_GUARDED_BY(mutex_) = 0;
   std::uint32_t kernel_mtime_ SFTPFS_GUARDED_BY(mutex_) = 0;

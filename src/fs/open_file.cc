@@ -12,6 +12,7 @@ void close_handle(sftp::Client& client, const sftp::Handle& handle) {
 }  // namespace
 
 OpenFile::~OpenFile() {
+  if (client == nullptr) return;
   if (&home == runtime::Loop::current()) {
     close_handle(*client, handle);
     return;

@@ -6,7 +6,8 @@
 //            `write_error` only on the home loop. May be destroyed on any thread: what is left of
 //            it goes home.
 // Limits:    a handle of the server is valid in the connection that opened it (`client`); FileIo
-//            gives the file a new one after each loss.
+//            gives the file a new one after each loss, and a first one to a file that was opened
+//            without asking when more is wanted than the cache holds.
 #pragma once
 
 #include <atomic>
@@ -33,6 +34,8 @@ struct OpenFile {
         client(std::move(opener)),
         handle(std::move(opened)),
         reopen_flags(flags & ~(sftp::kOpenCreate | sftp::kOpenExclusive | sftp::kOpenTruncate)) {}
+  // Opened without asking: no handle yet.
+  OpenFile(SessionSlot& slot, std::uint32_t flags) : home(slot.loop()), reopen_flags(flags) {}
   OpenFile(const OpenFile&) = delete;
   OpenFile& operator=(const OpenFile&) = delete;
   ~OpenFile();

@@ -275,7 +275,7 @@ Completion Filesystem::change_attrs(SessionSlot& slot, OperationContext& op, Ino
     if (more) {
       // They are shown already, and the server does not have them yet: they will bring the answer.
     } else if (changed.attrs) {
-      inode->adopt(*changed.attrs, changed.token, shared_.options.attr_lifetime);
+      inode->adopt(*changed.attrs, changed.token, shared_.lifetime(*changed.attrs));
     } else {
       inode->expire();
     }

@@ -111,7 +111,7 @@ Outcome<EntryReply> Filesystem::created(SessionSlot& slot, Made made) {
 runtime::Task<void> Filesystem::settle(OpenFileRef file, sftp::Attrs attrs, sftp::Attrs owed) {
   const sftp::Attrs wanted = with(attrs, owed);
   const AttrToken token = shared_.token(Ordering::kBehindChanges);
-  file->inode->adopt(wanted, token, shared_.options.attr_lifetime);
+  file->inode->adopt(wanted, token, shared_.lifetime(wanted));
   const std::shared_ptr<FileIo> io = file->io;
   const IoShare share(io);
   const ChangeScope change(file->inode, Change::kOther);

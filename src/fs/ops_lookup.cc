@@ -42,11 +42,14 @@ std::optional<EntryReply> Filesystem::find_listed(const InodeRef& parent, const 
   }
   const bool whole = (answer.attrs.flags & kWholeAttributes) == kWholeAttributes;
   if (answer.presence == Presence::kUnknown || !whole) return std::nullopt;
+  // A directory that rests is known for longer than a file in it that has just been written.
+  const bool believed = now < answer.token.asked_at + shared_.lifetime(answer.attrs);
+  if (!believed) return std::nullopt;
   const InodeRef known = shared_.inodes.find_child(*parent, name);
   const std::uint32_t type = answer.attrs.permissions & S_IFMT;
   if (known && !known->view(now).fresh) {
     if (known->type() != type) return std::nullopt;
-    known->adopt(answer.attrs, answer.token, shared_.options.attr_lifetime);
+    known->adopt(answer.attrs, answer.token, shared_.lifetime(answer.attrs));
     if (!known->view(now).fresh) return std::nullopt;
   }
   if (!known) {
@@ -54,7 +57,7 @@ std::optional<EntryReply> Filesystem::find_listed(const InodeRef& parent, const 
     return seen ? std::optional(entry_reply(seen)) : std::nullopt;
   }
   const InodeRef inode = shared_.inodes.enter(parent, name, known->type());
-  if (inode != known) inode->adopt(answer.attrs, answer.token, shared_.options.attr_lifetime);
+  if (inode != known) inode->adopt(answer.attrs, answer.token, shared_.lifetime(answer.attrs));
   return entry_reply(inode);
 }
 
@@ -148,7 +151,7 @@ Outcome<AttrReply> Filesystem::getattr_on(SessionSlot& slot, OperationContext& o
     shared_.doubt_names(*inode);
     co_return fail(Error::system(ESTALE));
   }
-  inode->adopt(*attrs, token, shared_.options.attr_lifetime);
+  inode->adopt(*attrs, token, shared_.lifetime(*attrs));
   co_return attr_reply(*inode);
 }
 
@@ -171,7 +174,7 @@ Outcome<AttrReply> Filesystem::getattr_by_handle(OperationContext& op, OpenFileR
   const Result<sftp::Attrs> attrs =
       co_await file->io->ask_file<sftp::Attrs>(file, op.cancel.get(), send);
   if (!attrs) co_return fail(Error::system(to_errno(attrs.error(), Attempt::kRead)));
-  file->inode->adopt(*attrs, token, shared_.options.attr_lifetime);
+  file->inode->adopt(*attrs, token, shared_.lifetime(*attrs));
   AttrReply reply = attr_reply(*file->inode);
   reply.attr.nlink = 0;
   co_return reply;

@@ -52,8 +52,11 @@ struct Options {
   std::size_t stripe_bytes = 1 << 20;
   bool stripe_always = false;  // wherever it is possible: tests
 
-  // How long attributes are believed here, and how long the kernel may keep them and names.
+  // How long attributes and listings are believed here: a tenth of the time that the object has not
+  // changed for, within these bounds, as NFS has it (acmin, acmax). Zero: not at all.
   Duration attr_lifetime = std::chrono::seconds(3);
+  Duration attr_lifetime_max = std::chrono::seconds(20);
+  // How long the kernel may keep them and names.
   double kernel_attr_timeout_s = 1.0;
   double kernel_entry_timeout_s = 1.0;
   double kernel_negative_timeout_s = 0.0;
@@ -61,6 +64,10 @@ struct Options {
   // How long a listing tells that a name is not there: others make files, too, and whoever is told
   // of one looks for it at once.
   Duration absent_lifetime = std::chrono::seconds(1);
+  // Whether open(2) always asks the server what is there now. Else, while the attributes of a file
+  // are believed and its content is cached, it is opened without asking; and a listing tells of
+  // every name that it is not there, whoever has asked for it.
+  bool close_to_open = true;
   // Whether a directory that was read is shown from memory when it is opened again.
   bool listings_serve_opendir = false;
   // What complete listings may take, of all directories together.

@@ -113,6 +113,16 @@ struct Shared {
   }
   void doubt_names(const Inode& inode) { doubt(inodes.places(inode)); }
 
+  // How long `attrs`, which the server has shown, are believed.
+  Duration lifetime(const sftp::Attrs& attrs) const {
+    constexpr std::int64_t kPartOfAge = 10;
+    if (!attrs.has(sftp::kAttrTimes)) return options.attr_lifetime;
+    const std::int64_t age_s = clock.wall_now().seconds - std::int64_t{attrs.mtime};
+    const Duration adapted = std::chrono::seconds(std::max<std::int64_t>(age_s, 0) / kPartOfAge);
+    const Duration longest = std::max(options.attr_lifetime, options.attr_lifetime_max);
+    return std::clamp(adapted, options.attr_lifetime, longest);
+  }
+
   AttrToken token(Ordering ordering) { return inodes.token(ordering, clock.now()); }
 
   const Options options;

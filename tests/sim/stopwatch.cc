@@ -2,6 +2,7 @@
 #include "sim/stopwatch.h"
 
 #include <chrono>
+#include <utility>
 
 namespace sftpfs::sim {
 namespace {
@@ -11,8 +12,7 @@ using std::chrono::milliseconds;
 constexpr Duration kOneWay = milliseconds(5);
 constexpr const char* kRoot = "/srv";
 
-fs::Options options() {
-  fs::Options chosen;
+fs::Options on_one_session(fs::Options chosen) {
   chosen.remote_directory = kRoot;
   chosen.max_conns = 1;
   return chosen;
@@ -27,11 +27,11 @@ NetworkConfig fixed_line() {
 
 }  // namespace
 
-Stopwatch::Stopwatch(const ServerConfig& config)
+Stopwatch::Stopwatch(const ServerConfig& config, fs::Options options)
     : trace_(clock_, false),
       server_(clock_, config),
       connector_(std::make_shared<SimConnector>()),
-      shared_(options(), clock_, connector_),
+      shared_(on_one_session(std::move(options)), clock_, connector_),
       events_(shared_.pool.workers()[0]->loop()),
       network_(events_, server_, fixed_line(), trace_),
       filesystem_(shared_) {

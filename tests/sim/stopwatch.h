@@ -23,7 +23,7 @@ namespace sftpfs::sim {
 class Stopwatch {
  public:
   // The server's tree has one directory, /srv, which is mounted.
-  explicit Stopwatch(const ServerConfig& config = {});
+  explicit Stopwatch(const ServerConfig& config = {}, fs::Options options = {});
   Stopwatch(const Stopwatch&) = delete;
   Stopwatch& operator=(const Stopwatch&) = delete;
   ~Stopwatch();

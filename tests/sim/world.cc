@@ -34,6 +34,8 @@ fs::Options options_of(const Scenario& scenario, Random random) {
     options.stripe_after_bytes = random.between(1, 8) * 512;
     options.stripe_bytes = options.block_size_bytes;
   }
+  options.close_to_open = !random.one_in(4);
+  options.listings_serve_opendir = !options.close_to_open;
   return options;
 }
 
