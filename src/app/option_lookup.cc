@@ -56,7 +56,8 @@ std::string_view suggest_option(std::string_view name) {
       // Long foreign words would only cost time; in short ones every letter would be wrong.
       if (longer - shorter > kTypingErrorsMax || shorter <= kTypingErrorsMax) continue;
       const std::size_t errors = typing_errors(name, row.name);
-      if (errors < fewest) {
+      const bool most_are_right = 2 * errors < longer;
+      if (most_are_right && errors < fewest) {
         fewest = errors;
         best = row.name;
       }
