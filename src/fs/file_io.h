@@ -252,6 +252,7 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   void write_answered();
   void lane_lost();
   static runtime::Task<void> finish_turn(std::shared_ptr<FileIo> self);
+  bool holds_foreign() const;
   void go_on();
   void send_held();
 

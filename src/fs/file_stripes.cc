@@ -245,9 +245,19 @@ runtime::Task<void> FileIo::finish_turn(std::shared_ptr<FileIo> self) {
   self->go_on();
 }
 
+// Something was accepted meanwhile that belongs to another descriptor: lanes are not for that, and
+// it may not overtake what goes over them.
+bool FileIo::holds_foreign() const {
+  const OpenFileRef file = striping_.file.lock();
+  const std::deque<ExtentRef>& all = unacknowledged_.all();
+  return std::any_of(all.begin(), all.end(), [&file](const ExtentRef& extent) {
+    return !extent->sent && extent->file != file;
+  });
+}
+
 void FileIo::go_on() {
   Striping& stripes = striping_;
-  const bool striped = stripes.to_lanes && !stripes.resend;
+  const bool striped = stripes.to_lanes && !stripes.resend && !holds_foreign();
   stripes.routing = striped ? Routing::kStriped : Routing::kHome;
   if (striped) {
     stripes.lanes_used = stripes.lanes.size();
