@@ -214,7 +214,11 @@ runtime::Task<Status> FileIo::restore_mode(ClientRef client) {
 }
 
 void FileIo::lose(const OpenFileRef& file, const std::string& why) {
-  log_error("{}: an open file was lost with the connection: {}", file->path, why);
+  if (file->client == nullptr) {
+    log_warning("{}: opened without asking (nocto), and then it could not be: {}", file->path, why);
+  } else {
+    log_error("{}: an open file was lost with the connection: {}", file->path, why);
+  }
   file->lost = Error::system(ESTALE, file->path + ": " + why);
   file->stale.store(true, std::memory_order_release);
 }

@@ -37,6 +37,12 @@ double seconds(Duration duration) { return std::chrono::duration<double>(duratio
 
 }  // namespace
 
+Filesystem::Filesystem(Shared& shared)
+    : shared_(shared),
+      prefetch_(shared),
+      hot_(shared),
+      files_ahead_(shared, [this](const FilePrefetch::Held& held) { begin_fetch(held); }) {}
+
 Result<InodeRef> Filesystem::find(std::uint64_t inode) const {
   InodeRef found = shared_.inodes.find(inode);
   if (!found) return fail(Error::system(ESTALE));
@@ -184,6 +190,7 @@ Completion Filesystem::start_on(SessionSlot& slot, OperationContext& op) {
 
 Completion Filesystem::drain(OperationContext& op) {
   prefetch_.clear();
+  files_ahead_.clear();
   Status result;
   for (const OpenFileRef& file : shared_.files.all()) {
     if (!file->writable) continue;
@@ -206,6 +213,7 @@ void Filesystem::discard_handles() {
   for (const OpenFileRef& file : shared_.files.take_all()) file->inode->release_io();
   shared_.directories.take_all();
   prefetch_.clear();
+  files_ahead_.clear();
 }
 
 }  // namespace sftpfs::fs

@@ -19,6 +19,7 @@
 
 #include "fs/directory_prefetch.h"
 #include "fs/errno_map.h"
+#include "fs/file_prefetch.h"
 #include "fs/hot_directories.h"
 #include "fs/shared.h"
 #include "fs/types.h"
@@ -47,7 +48,7 @@ using Completion = runtime::Task<Status>;
 
 class Filesystem {
  public:
-  explicit Filesystem(Shared& shared) : shared_(shared), prefetch_(shared), hot_(shared) {}
+  explicit Filesystem(Shared& shared);
   Filesystem(const Filesystem&) = delete;
   Filesystem& operator=(const Filesystem&) = delete;
 
@@ -232,11 +233,16 @@ class Filesystem {
   // The open state of `inode`, at home in `slot` (null: the least loaded) if it is new.
   std::shared_ptr<FileIo> acquire_io(const InodeRef& inode, SessionSlot* slot);
   OpenReply open_reply(const OpenFileRef& file);
+  void settle_content(const OpenFile& file);
   OpenReply handle_reply(const OpenFileRef& file);
   bool may_open_unasked(const InodeRef& inode, int flags) const;
   Outcome<OpenReply> open_unasked(std::shared_ptr<FileIo> io, int flags);
   Outcome<OpenReply> open_truncated(std::shared_ptr<FileIo> io, OperationContext& op, int flags);
   Outcome<OpenReply> open_on(std::shared_ptr<FileIo> io, OperationContext& op, int flags);
+  Outcome<OpenFileRef> open_file_on(std::shared_ptr<FileIo> io, OperationContext& op, int flags);
+  bool is_far_away(FileIo& io) const;
+  void begin_fetch(const FilePrefetch::Held& held);
+  runtime::Task<void> fetch_file(FilePrefetch::Held held, std::shared_ptr<FileIo> io);
   Outcome<CreateReply> open_existing(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                      std::string name, int flags, Error why);
   Outcome<NewFile> make_file(SessionSlot& slot, OperationContext& op, std::string path,
@@ -261,6 +267,7 @@ class Filesystem {
   std::atomic<bool> attrs_refused_{false};
   DirectoryPrefetch prefetch_;
   HotDirectories hot_;
+  FilePrefetch files_ahead_;
 };
 
 }  // namespace sftpfs::fs

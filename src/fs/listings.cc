@@ -27,8 +27,10 @@ void Listings::put(const Inode& directory, const std::vector<sftp::DirEntry>& en
   for (const sftp::DirEntry& entry : entries) {
     listing.bytes += kNameBytes + entry.name.size();
     if (listing.bytes > bytes_max_ / 2) return;
+    const auto position = static_cast<std::uint32_t>(listing.names.size());
     Entry& kept = listing.names[entry.name];
     kept.known = true;
+    kept.position = position;
     kept.attrs = entry.attrs;
     if (!entry.attrs.has(sftp::kAttrPermissions) || !S_ISDIR(entry.attrs.permissions)) continue;
     listing.subdirectories.push_back(entry.name);
@@ -71,6 +73,27 @@ std::vector<ListedDirectory> Listings::subdirectories(const Inode& directory, Ti
     if (there) found.push_back(ListedDirectory{name, entry->second.attrs, listing->token});
   }
   return found;
+}
+
+std::vector<ListedFile> Listings::files(const Inode& directory, TimePoint now,
+                                        std::size_t count_max) {
+  std::vector<std::pair<std::uint32_t, ListedFile>> found;
+  {
+    const MutexLock lock(mutex_);
+    const Listing* const listing = find_locked(directory, now);
+    if (listing == nullptr || listing->names.size() > count_max) return {};
+    for (const auto& [name, entry] : listing->names) {
+      const bool file = entry.known && entry.attrs.has(sftp::kAttrPermissions) &&
+                        S_ISREG(entry.attrs.permissions);
+      if (file) found.emplace_back(entry.position, ListedFile{name, entry.attrs, listing->token});
+    }
+  }
+  std::sort(found.begin(), found.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<ListedFile> files;
+  files.reserve(found.size());
+  for (auto& each : found) files.push_back(std::move(each.second));
+  return files;
 }
 
 std::optional<WholeListing> Listings::whole(const Inode& directory, TimePoint now) {

@@ -53,6 +53,12 @@ struct ListedDirectory {
   AttrToken token;  // from before the listing was asked for
 };
 
+struct ListedFile {
+  std::string name;
+  sftp::Attrs attrs;
+  AttrToken token;
+};
+
 struct WholeListing {
   std::vector<sftp::DirEntry> entries;
   AttrToken token;  // from before the listing was asked for
@@ -76,6 +82,10 @@ class Listings {
   // Those that are certainly there, in the server's order.
   std::vector<ListedDirectory> subdirectories(const Inode& directory, TimePoint now);
 
+  // The regular files that are certainly there, in the server's order; none if there are more than
+  // `count_max` names.
+  std::vector<ListedFile> files(const Inode& directory, TimePoint now, std::size_t count_max);
+
   // The whole listing, in no particular order; nothing unless every name is certain.
   std::optional<WholeListing> whole(const Inode& directory, TimePoint now);
 
@@ -95,6 +105,7 @@ class Listings {
  private:
   struct Entry {
     bool known = false;  // else the server has to be asked
+    std::uint32_t position = 0;
     sftp::Attrs attrs;
   };
   struct Listing {

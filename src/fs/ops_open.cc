@@ -2,8 +2,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 
+#include "base/log.h"
 #include "fs/ask.h"
 #include "fs/diagnose.h"
 #include "fs/file_io.h"
@@ -45,16 +47,20 @@ std::shared_ptr<FileIo> Filesystem::acquire_io(const InodeRef& inode, SessionSlo
 // Whether what this mount has cached of the file may be used by a fresh open; if not, it is
 // dropped here and in the kernel.
 OpenReply Filesystem::open_reply(const OpenFileRef& file) {
-  Inode& inode = *file->inode;
+  settle_content(*file);
+  return handle_reply(file);
+}
+
+void Filesystem::settle_content(const OpenFile& file) {
+  Inode& inode = *file.inode;
   const AttrView view = inode.view(shared_.clock.now());
   const std::int64_t now_s = shared_.clock.wall_now().seconds;
   const bool may_hide_change = std::int64_t{view.attrs.mtime} + kUnseenChangeSeconds >= now_s;
-  const bool ours = file->io->clean() ? view.locally_modified : true;
+  const bool ours = file.io->clean() ? view.locally_modified : true;
   const bool unsure = may_hide_change || inode.content_unsure();
   if (unsure && !ours && !shared_.options.kernel_cache) inode.new_generation();
   // What is read from now on is from before such a change as well.
   inode.set_content_unsure(may_hide_change || (unsure && ours));
-  return handle_reply(file);
 }
 
 OpenReply Filesystem::handle_reply(const OpenFileRef& file) {
@@ -80,6 +86,7 @@ bool Filesystem::may_open_unasked(const InodeRef& inode, int flags) const {
 }
 
 Outcome<OpenReply> Filesystem::open_unasked(std::shared_ptr<FileIo> io, int flags) {
+  if (is_far_away(*io)) files_ahead_.opening(io->inode());
   auto file = std::make_shared<OpenFile>(io->slot(), access_flags(flags));
   file->inode = io->inode();
   file->io = io;
@@ -128,6 +135,46 @@ Outcome<OpenReply> Filesystem::open_truncated(std::shared_ptr<FileIo> io, Operat
 
 Outcome<OpenReply> Filesystem::open_on(std::shared_ptr<FileIo> io, OperationContext& op,
                                        int flags) {
+  if ((flags & O_ACCMODE) == O_RDONLY && is_far_away(*io)) files_ahead_.opening(io->inode());
+  const Result<OpenFileRef> file = co_await open_file_on(io, op, flags);
+  if (!file) co_return fail(file.error());
+  co_return open_reply(*file);
+}
+
+// Whether a round trip is worth avoiding.
+bool Filesystem::is_far_away(FileIo& io) const {
+  const ClientRef client = io.slot().session().current();
+  return client && client->link().round_trip >= shared_.options.prefetch_round_trip_min;
+}
+
+void Filesystem::begin_fetch(const FilePrefetch::Held& held) {
+  std::shared_ptr<FileIo> io = acquire_io(held->inode(), nullptr);
+  io->home().post([this, held, io] { runtime::spawn(fetch_file(held, io)); });
+}
+
+// As an application would, but for the reply that tells the kernel what it may keep.
+runtime::Task<void> Filesystem::fetch_file(FilePrefetch::Held held, std::shared_ptr<FileIo> io) {
+  OperationContext op;
+  Result<OpenFileRef> file = co_await open_file_on(io, op, O_RDONLY);
+  if (file) {
+    settle_content(**file);
+    Readahead::Plan plan;
+    plan.sequential = true;
+    const std::uint64_t size_bytes = held->inode()->view(shared_.clock.now()).attrs.size;
+    const std::size_t wanted =
+        std::min<std::uint64_t>(size_bytes, shared_.options.block_size_bytes);
+    const Result<ReadReply> read = co_await io->read(*file, 0, wanted, plan, nullptr);
+    if (!read) log_debug("{}: not read ahead: {}", (*file)->path, read.error().describe());
+    file->reset();
+  } else {
+    files_ahead_.refused(*held->inode());
+  }
+  io.reset();
+  held->inode()->release_io();
+}
+
+Outcome<OpenFileRef> Filesystem::open_file_on(std::shared_ptr<FileIo> io, OperationContext& op,
+                                              int flags) {
   const InodeRef inode = io->inode();
   const bool truncate = (flags & O_TRUNC) != 0;  // on Linux with O_RDONLY, too
   // The server decides by the mode that the file has there.
@@ -202,7 +249,7 @@ Outcome<OpenReply> Filesystem::open_on(std::shared_ptr<FileIo> io, OperationCont
       co_await settle(file, *attrs, harmless);
       shared_.doubt_names(*inode);
     }
-    co_return open_reply(file);
+    co_return Result<OpenFileRef>(file);
   }
 }
 

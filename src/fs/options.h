@@ -70,6 +70,8 @@ struct Options {
   bool close_to_open = true;
   // Whether a directory that was read is shown from memory when it is opened again.
   bool listings_serve_opendir = false;
+  // Small files are fetched before they are asked for where a round trip takes so long.
+  Duration prefetch_round_trip_min = std::chrono::milliseconds(1);
   // What complete listings may take, of all directories together.
   std::size_t listing_bytes_max = 16 << 20;
 

@@ -1,5 +1,6 @@
 // What open(2) asks the server, and what of a file it lets stay in memory, in simulated time.
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -107,6 +108,99 @@ TEST_F(Opening, WhatHasRestedForLongIsBelievedForLonger) {
   const double first = stat_costs();
   const double second = stat_costs();
   EXPECT_EQ(first + second, 1);  // every 20 s
+}
+
+// Files of one directory, listed and then read.
+class ReadingOn : public Opening {
+ protected:
+  static constexpr int kFiles = 40;
+
+  void make_files(const std::string& content = "content") {
+    for (int i = 0; i < kFiles; ++i) wire_.add_file(path(i), content);
+    wire_.wait(kMoreThanALifetime);
+  }
+  static std::string name(int i) { return fmt::format("f{:02}", i); }
+  static std::string path(int i) { return "/srv/" + name(i); }
+  void list() {
+    const Result<OpenReply> opened = wire_.run(wire_.fs().opendir(op_, kRootInode));
+    ASSERT_TRUE(opened);
+    struct Sink final : fs::DirectorySink {
+      bool add(const fs::DirectoryItem& /*item*/, const EntryReply* /*entry*/) override {
+        return true;
+      }
+    } sink;
+    EXPECT_TRUE(wire_.run(wire_.fs().readdir(op_, opened->handle, 0, true, sink)));
+    EXPECT_TRUE(wire_.run(wire_.fs().releasedir(op_, opened->handle)));
+  }
+};
+
+TEST_F(ReadingOn, OneFileAfterTheOtherCostsOneRoundTripForEach) {
+  make_files();
+  list();
+  wire_.lap();
+  for (int i = 0; i < kFiles; ++i) EXPECT_EQ(read_once(look(name(i))), "content");
+  EXPECT_LE(wire_.lap(), 1.2 * kFiles);
+}
+
+TEST_F(ReadingOn, WhatChangesAfterItWasFetchedIsReadAnew) {
+  make_files();
+  list();
+  for (int i = 0; i < 6; ++i) read_once(look(name(i)));
+  wire_.wait(10);  // those ahead are here
+  for (int i = 6; i < 12; ++i) put(path(i), "changed");
+  for (int i = 6; i < 12; ++i) EXPECT_EQ(read_once(look(name(i))), "changed");
+}
+
+TEST_F(ReadingOn, WhatWasWrittenJustNowIsNotFetched) {
+  for (int i = 0; i < kFiles; ++i) wire_.add_file(path(i), "content");
+  list();
+  for (int i = 0; i < 4; ++i) read_once(look(name(i)));
+  wire_.wait(10);
+  const std::uint64_t before = wire_.requests();
+  read_once(look(name(4)));
+  wire_.wait(10);
+  EXPECT_EQ(wire_.requests(), before + 4);  // OPEN, LSTAT, READ, CLOSE
+}
+
+TEST_F(ReadingOn, WhoJumpsAboutHasNothingFetched) {
+  make_files();
+  list();
+  wire_.wait(10);
+  const std::uint64_t before = wire_.requests();
+  int opened = 0;
+  for (int i = 0; i < kFiles; ++i) {
+    read_once(look(name((i * 17) % kFiles)));
+    ++opened;
+  }
+  wire_.wait(10);
+  EXPECT_EQ(wire_.requests() - before, static_cast<std::uint64_t>(4 * opened));
+}
+
+TEST_F(ReadingOn, WhoReadsTwoInARowAndLeavesMostOutIsLeftAlone) {
+  make_files();
+  list();
+  for (int i = 0; i + 8 < kFiles; i += 8) {
+    read_once(look(name(i)));
+    read_once(look(name(i + 1)));
+  }
+  wire_.wait(10);
+  const std::uint64_t before = wire_.requests();
+  read_once(look(name(38)));
+  read_once(look(name(39)));
+  wire_.wait(10);
+  EXPECT_EQ(wire_.requests() - before, 8U);
+}
+
+TEST_F(ReadingOn, WhatWasFetchedAndNeverAskedForIsForgottenAtTheEnd) {
+  make_files();
+  list();
+  for (int i = 0; i < 6; ++i) {
+    const std::uint64_t ino = look(name(i));
+    read_once(ino);
+  }
+  wire_.wait(10);
+  EXPECT_TRUE(wire_.run(wire_.fs().drain(op_)));
+  for (const fs::InodeRef& inode : wire_.shared().inodes.all()) EXPECT_EQ(inode->io(), nullptr);
 }
 
 class OpeningUnasked : public Opening {
