@@ -17,6 +17,7 @@
 
 #include "base/unique_fd.h"
 #include "load/sizes.h"
+#include "support/process_table.h"
 #include "support/test_mount.h"
 #include "support/test_server.h"
 
@@ -33,13 +34,13 @@ void allow_descriptors(rlim_t count) {
 }
 
 void expect_memory(const TestMount& mount, const MemoryUse& use) {
-  const std::size_t peak = peak_memory_bytes(mount.daemon_pid());
-  testing::Test::RecordProperty("peak_kib", static_cast<int>(peak / 1024));
-  std::printf("[ memory   ] %zu KiB at most, %zu KiB allowed\n", peak / 1024,
-              memory_bytes_max(use) / 1024);
-  EXPECT_GT(peak, 0U);
+  const long peak_kib = peak_memory_kib(mount.daemon_pid());
+  const long allowed_kib = static_cast<long>(memory_bytes_max(use) / 1024);
+  testing::Test::RecordProperty("peak_kib", static_cast<int>(peak_kib));
+  std::printf("[ memory   ] %ld KiB at most, %ld KiB allowed\n", peak_kib, allowed_kib);
+  EXPECT_GT(peak_kib, 0);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  EXPECT_LE(peak, memory_bytes_max(use));
+  EXPECT_LE(peak_kib, allowed_kib);
 #endif
 }
 

@@ -16,6 +16,7 @@
 #include "base/unique_fd.h"
 #include "load/memory_limit.h"
 #include "load/sizes.h"
+#include "support/process_table.h"
 #include "support/relay.h"
 #include "support/test_mount.h"
 #include "support/test_server.h"
@@ -129,7 +130,7 @@ TEST(Want, LittleMemoryIsEnough) {
   }
   read_and_write(server, mount, count);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  EXPECT_LE(peak_memory_bytes(mount.daemon_pid()), kLimit);
+  EXPECT_LE(peak_memory_kib(mount.daemon_pid()), static_cast<long>(kLimit / 1024));
 #endif
 }
 

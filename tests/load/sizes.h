@@ -1,13 +1,10 @@
 // How much the load tests ask for, and what it may cost.
 //
-// Threads: pure, but for reading the environment and /proc.
+// Threads: pure, but for reading the environment.
 #pragma once
-
-#include <sys/types.h>
 
 #include <cstddef>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 
 namespace sftpfs::test {
@@ -39,16 +36,6 @@ inline std::size_t memory_bytes_max(const MemoryUse& use) {
   return kProgramme + kListings + use.cache_bytes + use.dirty_bytes + use.sessions * kSession +
          use.inodes * (kInode + use.name_bytes) + use.open_files * kOpenFile +
          use.listed_names * (kListedName + use.name_bytes);
-}
-
-inline std::size_t peak_memory_bytes(pid_t pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  std::string word;
-  std::size_t kib = 0;
-  while (status >> word) {
-    if (word == "VmHWM:") status >> kib;
-  }
-  return kib * 1024;
 }
 
 }  // namespace sftpfs::test

@@ -8,6 +8,7 @@
 //            waits for, it hangs.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <future>
@@ -38,6 +39,18 @@ struct Shape {
   std::size_t file_bytes_max = 0;
   // Of one listing; 0: the usual limit.
   std::size_t open_directory_bytes_max = 0;
+};
+
+// The machine's clock, which can be put forward.
+class SkippingClock final : public Clock {
+ public:
+  TimePoint now() const override { return clock_.now() + Duration(skipped_.load()); }
+  WallTime wall_now() const override { return clock_.wall_now(); }
+  void skip(Duration by) { skipped_ += by.count(); }
+
+ private:
+  SteadyClock clock_;
+  std::atomic<Duration::rep> skipped_{0};
 };
 
 // A number of operations that suits the build: sanitizers are slow.
@@ -107,6 +120,8 @@ class World {
   // Waits until what the workers have been given so far is done.
   void settle();
 
+  // As if so much time had passed, though not on the wall: what was believed for so long expires.
+  void skip(Duration by) { clock_.skip(by); }
   // Opens every session that there may be.
   void open_sessions();
   std::size_t dirty_bytes();
@@ -126,7 +141,7 @@ class World {
   test::TempDir temp_;
   const std::string directory_;
   const std::string sibling_;
-  SteadyClock clock_;
+  SkippingClock clock_;
   std::shared_ptr<ServerConnector> connector_;
   fs::Shared shared_;
   fs::Filesystem filesystem_;

@@ -43,11 +43,13 @@ class ModelServer {
   ModelTree& tree() { return tree_; }
   EffectLog& effects() { return effects_; }
   const ServerConfig& config() const { return config_; }
+  // What sessions say from now on; those that run keep to it as well.
+  void limit_transfers(std::size_t bytes_max) { config_.transfer_bytes_max = bytes_max; }
   std::uint32_t now() const { return static_cast<std::uint32_t>(clock_.wall_now().seconds); }
 
  private:
   const Clock& clock_;
-  const ServerConfig config_;
+  ServerConfig config_;
   ModelTree tree_;
   EffectLog effects_;
 };

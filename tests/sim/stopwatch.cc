@@ -65,6 +65,11 @@ void Stopwatch::add_file(const std::string& path, const std::string& content) {
   ModelTree::write(*node, 0, content, now_s());
 }
 
+void Stopwatch::reconnect_to(std::size_t transfer_bytes_max) {
+  server_.limit_transfers(transfer_bytes_max);
+  network_.connections().back()->reset();
+}
+
 void Stopwatch::wait(unsigned round_trips) {
   const TimePoint until = clock_.now() + round_trips * 2 * kOneWay;
   bool over = false;
@@ -77,7 +82,9 @@ void Stopwatch::wait(unsigned round_trips) {
 
 std::uint64_t Stopwatch::requests() const {
   std::uint64_t all = 0;
-  for (const auto& connection : network_.connections()) all += connection->session().requests();
+  for (const auto& connection : network_.connections()) {
+    if (connection->alive()) all += connection->session().requests();
+  }
   return all;
 }
 

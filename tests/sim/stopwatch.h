@@ -44,6 +44,9 @@ class Stopwatch {
     turn_until([&result] { return result.has_value(); });
     return std::move(*result);
   }
+  // The connection breaks; the next one is to a server that takes and gives so much at a time.
+  void reconnect_to(std::size_t transfer_bytes_max);
+  std::size_t connections() const { return network_.connections().size(); }
   // Lets what goes on in the background end: `round_trips` of time pass.
   void wait(unsigned round_trips);
 

@@ -1,5 +1,5 @@
-// Promises to programmes with timers: a signal that they catch for their own business ends no call,
-// as on a disk; and one that asks them to end still does.
+// Promises to programmes with timers: a signal that they catch ends no call of a server that is
+// well, as on a disk; and one that asks them to end still ends a wait for a server that is not.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 #include <string>
 
 #include "base/unique_fd.h"
@@ -23,6 +24,21 @@ void catch_signal(int number) {
   action.sa_handler = [](int) {};
   action.sa_flags = SA_RESTART;
   ::sigaction(number, &action, nullptr);
+}
+
+// SIGINT and SIGTERM ask programmes to end: databases catch them and go on for a while.
+void be_asked_to_end_every_millisecond() {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    catch_signal(signal);
+    sigevent event{};
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = signal;
+    timer_t timer{};
+    itimerspec often{};
+    often.it_interval.tv_nsec = often.it_value.tv_nsec = 1'000'000;
+    if (::timer_create(CLOCK_MONOTONIC, &event, &timer) != 0) ::_exit(1);
+    ::timer_settime(timer, 0, &often, nullptr);
+  }
 }
 
 void tick_every_millisecond() {
@@ -80,6 +96,15 @@ TEST_F(TortureByTimers, ASignalOfOnesOwnEndsNoCall) {
   const std::string path = mount_.file("f");
   const auto work = [&]() -> std::string {
     tick_every_millisecond();
+    return what_fails(path);
+  };
+  EXPECT_EQ(run_in_child(work), "");
+}
+
+TEST_F(TortureByTimers, ACaughtSignalThatAsksToEndEndsNoCallOfAServerThatIsWell) {
+  const std::string path = mount_.file("f");
+  const auto work = [&]() -> std::string {
+    be_asked_to_end_every_millisecond();
     return what_fails(path);
   };
   EXPECT_EQ(run_in_child(work), "");

@@ -56,8 +56,11 @@ PendingSignals pending_in_status(std::string_view status) {
       (signal_set(status, "\nSigPnd:\t") | signal_set(status, "\nShdPnd:\t")) &
       ~signal_set(status, "\nSigBlk:\t");
   if (pending == 0) return PendingSignals::kNone;
+  const std::uint64_t ending = pending & ~own_business();
+  if (ending == 0) return PendingSignals::kOwnBusiness;
   // One that is not caught ends the process, and then SIGKILL is pending as well.
-  return (pending & ~own_business()) == 0 ? PendingSignals::kOwnBusiness : PendingSignals::kEnd;
+  const bool caught = (ending & ~signal_set(status, "\nSigCgt:\t")) == 0;
+  return caught ? PendingSignals::kAsksToEnd : PendingSignals::kEnd;
 }
 
 PendingSignals pending_signals(std::uint32_t pid) { return pending_in_status(status_of(pid)); }

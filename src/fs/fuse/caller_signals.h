@@ -5,7 +5,8 @@
 // comes. On a disk a signal that a programme catches for its own business (a timer, a child, a
 // latch) never ends a call, and programmes rely on it: PostgreSQL panics when fdatasync(2) says
 // EINTR. So it ends no wait here either, but from then on the caller is looked at, for one that
-// does: a fatal one, or one that asks to end, caught or not.
+// does. A fatal one does at once. One that asks to end and is caught (a database is told to stop in
+// the middle of a commit) does where the server gives no answer for a while: operation.cc.
 //
 // Threads: any; reads /proc.
 // Limits:  a caller that /proc does not show counts as one that is to end.
@@ -19,7 +20,8 @@ namespace sftpfs::fuse {
 enum class PendingSignals : std::uint8_t {
   kNone,         // frozen, traced, or another thread was faster
   kOwnBusiness,  // nothing but what the programme catches for itself
-  kEnd,
+  kAsksToEnd,    // INT, TERM ..., caught
+  kEnd,          // fatal, or unknown
 };
 
 PendingSignals pending_signals(std::uint32_t pid);

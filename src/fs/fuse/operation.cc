@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <memory>
@@ -19,6 +20,14 @@ namespace sftpfs::fuse {
 namespace {
 
 constexpr Duration kLookAgain = std::chrono::milliseconds(100);
+// A server that is well has answered by then, and so the call ends as on a disk; else its caller,
+// who asked to be ended, is let go within a second.
+constexpr Duration kPatience = std::chrono::milliseconds(800);
+
+bool has_connection(fs::Shared& shared) {
+  const auto& slots = shared.pool.slots();
+  return std::any_of(slots.begin(), slots.end(), [](const auto& slot) { return slot->ready(); });
+}
 
 }  // namespace
 
@@ -45,7 +54,8 @@ Operation::Operation(fuse_req_t request, Channel& channel)
 
 void Operation::on_interrupt(fuse_req_t, void* data) {
   Operation& self = *static_cast<Operation*>(data);
-  if (pending_signals(self.context_.pid) != PendingSignals::kOwnBusiness) {
+  const PendingSignals pending = pending_signals(self.context_.pid);
+  if (pending == PendingSignals::kNone || pending == PendingSignals::kEnd) {
     self.context_.cancel->cancel(runtime::CancelReason::kInterrupted);
     return;
   }
@@ -54,18 +64,21 @@ void Operation::on_interrupt(fuse_req_t, void* data) {
       [cancel = std::weak_ptr(self.context_.cancel), channel = &self.channel_, &self] {
         // Whoever holds it keeps the channel as well.
         const auto alive = cancel.lock();
-        if (alive && channel->is_under_way(self)) self.watch_signals();
+        if (alive && channel->is_under_way(self)) self.watch_signals(Duration::zero());
       });
 }
 
-void Operation::watch_signals() {
-  signals_.start_after(kLookAgain, [this] {
-    if (pending_signals(context_.pid) == PendingSignals::kEnd) {
-      context_.cancel->cancel(runtime::CancelReason::kInterrupted);
-    } else {
-      watch_signals();
-    }
-  });
+void Operation::watch_signals(Duration asked_to_end_for) {
+  const PendingSignals pending = pending_signals(context_.pid);
+  const bool asked = pending == PendingSignals::kAsksToEnd;
+  const bool hopeless =
+      asked && (asked_to_end_for >= kPatience || !has_connection(filesystem().shared()));
+  if (pending == PendingSignals::kEnd || hopeless) {
+    context_.cancel->cancel(runtime::CancelReason::kInterrupted);
+    return;
+  }
+  const Duration next = asked ? asked_to_end_for + kLookAgain : Duration::zero();
+  signals_.start_after(kLookAgain, [this, next] { watch_signals(next); });
 }
 
 Operation::~Operation() {

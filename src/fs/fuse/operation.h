@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "base/clock.h"
 #include "fs/filesystem.h"
 #include "fs/fuse/channel.h"
 #include "fs/fuse/fuse_api.h"
@@ -51,7 +52,8 @@ class Operation {
  private:
   // Told once, on any worker, while the request lives; caller_signals.h says what it means.
   static void on_interrupt(fuse_req_t request, void* operation);
-  void watch_signals();
+  // Looks again from time to time; the caller has been asked to end for so long.
+  void watch_signals(Duration asked_to_end_for);
   // Before each reply: from then on the request is libfuse's, and so no interrupt may come.
   fuse_req_t finish();
   void forget_lookup(std::uint64_t inode);

@@ -12,11 +12,13 @@
 namespace sftpfs::fuse {
 namespace {
 
-std::string status(std::uint64_t own, std::uint64_t shared, std::uint64_t blocked = 0) {
-  char text[200];
+std::string status(std::uint64_t own, std::uint64_t shared, std::uint64_t blocked = 0,
+                   std::uint64_t caught = 0) {
+  char text[300];
   std::snprintf(text, sizeof text,
-                "Name:\tx\nSigQ:\t0/9\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\n", own,
-                shared, blocked);
+                "Name:\tx\nSigQ:\t0/9\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\n"
+                "SigIgn:\t0000000000000000\nSigCgt:\t%016lx\n",
+                own, shared, blocked, caught);
   return text;
 }
 std::uint64_t set_of(int signal) { return std::uint64_t{1} << (signal - 1); }
@@ -33,6 +35,17 @@ TEST(CallerSignals, ThatEndAProgrammeCountAmongAnyOthers) {
   for (const int end : {SIGKILL, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGSEGV, SIGSTOP, 32}) {
     EXPECT_EQ(pending_in_status(status(set_of(end), set_of(SIGALRM))), PendingSignals::kEnd) << end;
     EXPECT_EQ(pending_in_status(status(set_of(SIGALRM), set_of(end))), PendingSignals::kEnd) << end;
+  }
+}
+
+TEST(CallerSignals, ThatAskToEndAreToldFromThoseThatDo) {
+  for (const int end : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+    const std::uint64_t caught = set_of(end) | set_of(SIGALRM);
+    EXPECT_EQ(pending_in_status(status(set_of(end), 0, 0, caught)), PendingSignals::kAsksToEnd);
+    EXPECT_EQ(pending_in_status(status(0, caught, 0, caught)), PendingSignals::kAsksToEnd);
+    EXPECT_EQ(pending_in_status(status(set_of(SIGKILL), caught, 0, caught)), PendingSignals::kEnd);
+    EXPECT_EQ(pending_in_status(status(set_of(SIGUSR2), 0, 0, caught)),
+              PendingSignals::kOwnBusiness);
   }
 }
 
