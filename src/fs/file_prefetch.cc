@@ -85,7 +85,7 @@ void FilePrefetch::build(Record& record, std::vector<ListedFile> listed) const {
     record.by_name.emplace(each.name, static_cast<Index>(record.files.size()));
     record.files.push_back(File{std::move(each.name), small && rests});
   }
-  const auto arrange = [&record](Order& order) {
+  const auto arrange = [](Order& order) {
     order.positions.resize(order.files.size());
     for (Index at = 0; at < order.files.size(); ++at) order.positions[order.files[at]] = at;
   };
