@@ -74,6 +74,19 @@ TEST_F(Torture, GitFindsItsObjectsWhole) {
 // dbench plays an office's file server.
 class LongTorture : public Torture {};
 
+// As Debian has it: configure's hundreds of small programmes, sixty files in C, and the library's
+// own tests. Nothing is compiled a second time, so no time is out of order.
+TEST_F(LongTorture, LibibertyIsConfiguredCompiledByEightAtOnceAndPassesItsTests) {
+  must_run({"sh", "-c",
+            "set -e; tar xJf /usr/src/binutils/binutils-*.tar.xz --wildcards '*/libiberty' "
+            "'*/include' '*/config.*' '*/install-sh' '*/move-if-change' '*/mkinstalldirs' "
+            "'*/missing' '*/config-ml.in' '*/ltmain.sh' '*/config/*'; "
+            "cd binutils-*/libiberty; ./configure -q > configured; make -s -j8 > made 2>&1; "
+            "make -s check > checked 2>&1; made=$(stat -c %Y libiberty.a); make -s -j8; "
+            "test $(stat -c %Y libiberty.a) = $made; ! grep -q '^FAIL' checked; "
+            "grep -q '^PASS' checked"});
+}
+
 TEST_F(LongTorture, DbenchFindsItsFiles) {
   must_run({"dbench", "-D", mount_.path(), "-t", seconds_text(), "8"});
 }
