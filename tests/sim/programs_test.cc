@@ -19,6 +19,8 @@ using fs::kRootInode;
 
 class Programmes : public ::testing::Test {
  protected:
+  explicit Programmes(const fs::Options& options = {}) : wire_(ServerConfig(), options) {}
+
   // Of a name that must be there, or not.
   std::uint64_t look(std::uint64_t parent, const std::string& name, bool there) {
     const Result<EntryReply> entry = wire_.run(wire_.fs().lookup(op_, parent, name));
@@ -117,6 +119,43 @@ TEST_F(Programmes, RemovingAHundredFilesCostsOneForEach) {
   }
   EXPECT_TRUE(wire_.run(wire_.fs().rmdir(op_, kRootInode, "d")));
   EXPECT_LE(wire_.lap(), 105);
+}
+
+class LazyProgrammes : public Programmes {
+ protected:
+  LazyProgrammes() : Programmes(lazy()) {}
+  // As nocto does.
+  static fs::Options lazy() {
+    fs::Options options;
+    options.close_to_open = false;
+    options.listings_serve_opendir = true;
+    options.absent_lifetime = options.attr_lifetime_max;
+    return options;
+  }
+};
+
+// find(1), twice: 20,000 names in 40 directories that have rested.
+TEST_F(LazyProgrammes, ASecondWalkThroughTheSameTreeNeedsNoServer) {
+  for (int d = 0; d < 40; ++d) {
+    const std::string directory = fmt::format("/srv/{}", d);
+    wire_.tree().mkdir(directory, 0755, wire_.now_s());
+    for (int i = 0; i < 500; ++i) wire_.add_file(fmt::format("{}/{}", directory, i), "x");
+  }
+  wire_.wait(20'000);
+  const auto walk = [this] {
+    std::size_t names = 0;
+    for (const std::string& name : list(kRootInode)) {
+      names += list(look(kRootInode, name, true)).size();
+    }
+    return names;
+  };
+  EXPECT_EQ(walk(), 20'000U);
+  wire_.wait(10);
+  wire_.lap();
+  const std::uint64_t before = wire_.requests();
+  EXPECT_EQ(walk(), 20'000U);
+  wire_.wait(10);
+  EXPECT_EQ(wire_.requests(), before);
 }
 
 // A lookup of each of many processes.
