@@ -33,6 +33,8 @@ class Control final : private ctl::Handler {
   // The mount serves.
   void open(fuse::Mount& mount, const std::string& mountpoint);
   void set_ending() { ending_ = true; }
+  // Where its socket lies; empty: nowhere.
+  const std::string& directory() const { return directory_; }
   // The socket goes; resumes when nobody is being answered any more.
   runtime::Task<void> close();
 

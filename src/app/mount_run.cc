@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <thread>
 
 #include "app/askpass_helper.h"
@@ -22,6 +23,7 @@
 #include "app/terminal.h"
 #include "app/terminal_prompter.h"
 #include "app/translate.h"
+#include "app/unmounter.h"
 #include "base/log.h"
 #include "ssh/ctr_provider.h"
 #include "ssh/libssh2_session.h"
@@ -101,10 +103,26 @@ Result<ssh::Secret> given_password(const Config& config, const ssh::Options& opt
   return prompter.ask_secret(fmt::format("Password of {}: ", options.host));
 }
 
+// Not where ssh(1), or proxies, may run what the user has configured, with whatever rights that
+// needs.
+bool in_sandbox(const Config& config, const ssh::Options& options) {
+  const ssh::ClientConfig* said = options.client_config.get();
+  const bool proxied =
+      said != nullptr && (said->wanted("proxycommand") || said->wanted("proxyjump"));
+  return config.sandbox && !proxied && config.transport != Transport::kSsh;
+}
+
 // In the daemon's process (or ours, in the foreground): everything between fork and exit.
 Outcome serve_mount(const Config& config, const Mountpoint& mountpoint,
                     const ssh::Options& ssh_options, const fs::Options& fs_options,
                     TerminalPrompter& prompter, Readiness& readiness) {
+  // Before there are threads, secrets and connections that it should not have.
+  std::optional<Unmounter> unmounter;
+  if (in_sandbox(config, ssh_options) && !config.check) {
+    Result<Unmounter> started = Unmounter::start(mountpoint.path);
+    if (!started) return Outcome{ExitCode::kSystem, started.error().describe()};
+    unmounter.emplace(std::move(*started));
+  }
   // Read by the process that keeps it: locked memory is not inherited through a fork.
   Result<ssh::Secret> password = given_password(config, ssh_options, prompter);
   if (!password) return Outcome{ExitCode::kUsage, password.error().describe()};
@@ -112,6 +130,7 @@ Outcome serve_mount(const Config& config, const Mountpoint& mountpoint,
   if (!library) return Outcome{ExitCode::kSystem, library.error().describe()};
   std::unique_ptr<ssh::CtrAcceleration> acceleration = accelerate(config);
   Service service(config, fs_options, ssh_options);
+  if (unmounter) service.set_unmounter(std::move(*unmounter));
   if (!password->empty()) service.set_password(std::move(*password));
   if (!config.lazy_connect) {
     tell(config, "connecting to " + ssh_options.host);
@@ -145,11 +164,7 @@ Result<ssh::Settled> settle_ssh(Config& config) {
 }
 
 void give_up_rights(const Config& config, const ssh::Options& options) {
-  // ssh(1), and proxies, may run what the user has configured, with whatever rights that needs.
-  const ssh::ClientConfig* said = options.client_config.get();
-  const bool proxied =
-      said != nullptr && (said->wanted("proxycommand") || said->wanted("proxyjump"));
-  if (!config.sandbox || proxied || config.transport == Transport::kSsh) return;
+  if (!in_sandbox(config, options)) return;
   const Status dropped = drop_rights();
   if (!dropped) log_warning("going on with all rights: {}", dropped.error().describe());
 }

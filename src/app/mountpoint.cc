@@ -193,7 +193,8 @@ Status detach_mount(const std::string& path) {
   return wrong(ErrorCode::kBusy, path, "fusermount3 could not detach the dead mount on it");
 }
 
-Status detach_severed_mount(const Config& config, const std::string& path) {
+Status detach_severed_mount(const Config& config, const std::string& path,
+                            const std::function<Status()>& detach) {
   // What is behind a device belongs to who has passed it.
   if (path.starts_with(kDevFd)) return {};
   const Result<std::vector<MountEntry>> table = read_mount_table();
@@ -201,7 +202,7 @@ Status detach_severed_mount(const Config& config, const std::string& path) {
   const std::optional<MountEntry> top = find_mount(*table, path);
   const bool ours = top && top->type == fuse_type(config) && top->source == fsname_of(config);
   if (!ours || !is_dead(path)) return {};
-  return detach_mount(path);
+  return detach();
 }
 
 Status remount(const Config& config) {

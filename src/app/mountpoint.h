@@ -6,6 +6,7 @@
 // Threads: any; concerns the mount namespace of the process.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "app/config.h"
@@ -30,7 +31,9 @@ Status detach_mount(const std::string& path);
 
 // Detaches our mount on `path` if its connection to the kernel was severed: umount -f does that,
 // and leaves the mount there when it is busy. Anything else stays.
-Status detach_severed_mount(const Config& config, const std::string& path);
+// `detach` does it.
+Status detach_severed_mount(const Config& config, const std::string& path,
+                            const std::function<Status()>& detach);
 
 // -o remount: sets the flags of the existing mount at `config.mountpoint`; needs root.
 Status remount(const Config& config);

@@ -24,7 +24,7 @@ constexpr OptionRow kRows[] = {
     {"debug", "", kGeneral, kFull, set_debug, "stay in the foreground and log what happens (as -d)"},
     {"sshfs_debug", "", kGeneral, kFull, set_debug, "the same"},
     {"sshfs_verbose", "", kGeneral, kFull, assign<&Config::verbose, true>, "say more while mounting (as -v)"},
-    {"sandbox", "yes|no", kGeneral, kFull, store<&Config::sandbox, parse_switch>, "as root, give up every right that serving does not need (default: yes; not with transport=ssh)"},
+    {"sandbox", "yes|no", kGeneral, kFull, store<&Config::sandbox, parse_switch>, "once mounted, give up every right that serving does not need (default: yes; not where ssh or a proxy is a child)"},
     {"drop_privileges", "", kGeneral, kFull, assign<&Config::sandbox, true>, "the same as sandbox=yes"},
     {"setuid", "USER", kGeneral, kFull, store_text<&Config::run_as_user>, "run as this user (for root in fstab)"},
     {"check", "", kGeneral, kFull, assign<&Config::check, true>, "connect, look at the directory, and mount nothing"},

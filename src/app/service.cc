@@ -4,9 +4,12 @@
 #include <poll.h>
 #include <signal.h>
 
+#include <future>
+
 #include "app/exit_code.h"
 #include "app/mountpoint.h"
 #include "app/option_list.h"
+#include "app/sandbox.h"
 #include "base/log.h"
 #include "fs/directory_stream.h"
 #include "fs/file_io.h"
@@ -35,7 +38,8 @@ Service::Service(const Config& config, const fs::Options& fs_options,
       control_(clock_),
       signals_(control_, [this](int signal) { on_signal(signal); }),
       suspends_(control_, [this](Duration slept) { on_resume(slept); }),
-      shared_(fs_options, clock_, std::make_shared<ssh::ThreadedConnector>(ssh_options, login_)),
+      connector_(std::make_shared<ssh::ThreadedConnector>(ssh_options, login_)),
+      shared_(fs_options, clock_, connector_),
       filesystem_(shared_),
       control_socket_(control_, config, shared_),
       supervisor_(control_, control_socket_) {}
@@ -108,6 +112,7 @@ runtime::Task<void> Service::run(std::string mountpoint, Readiness& readiness) {
   if (serving_) {
     phase_ = Phase::kServing;
     control_socket_.open(*mount_, mountpoint);
+    give_up_rights();
     const Status told = readiness.is_ready() ? Status() : readiness.ready();
     if (!told) log_warning("becoming a daemon: {}", told.error().describe());
     supervisor_.ready(config_.foreground);
@@ -135,6 +140,7 @@ runtime::Task<Outcome> Service::start(std::string mountpoint) {
       outcome.message = config_.source.text + ": " + connected.error().describe();
       co_return outcome;
     }
+    connected_ = true;
   }
   fuse::MountCallbacks callbacks;
   callbacks.on_serving = [this] {
@@ -172,7 +178,14 @@ void Service::start_lazily() {
   const std::string& directory = config_.source.directory;
   shared_.inodes.set_root_path(directory.empty() ? "." : directory);
   fs::SessionSlot& slot = shared_.pool.first_slot();
-  slot.loop().post([&slot] { slot.open(); });
+  slot.loop().post([this, &slot] {
+    slot.open([this] {
+      control_.post([this] {
+        connected_ = true;
+        give_up_rights();
+      });
+    });
+  });
 }
 
 runtime::Task<Status> Service::adopt_and_start() {
@@ -199,10 +212,46 @@ runtime::Task<Outcome> Service::finish(std::string mountpoint) {
   co_await control_socket_.close();
   mount_->unmount();
   // libfuse leaves a mount alone whose connection was severed (umount -f while it is busy).
-  const Status detached = detach_severed_mount(config_, mountpoint);
+  const Status detached = detach_severed_mount(config_, mountpoint, [this, &mountpoint] {
+    return confined_ ? unmounter_->unmount() : detach_mount(mountpoint);
+  });
   if (!detached) log_warning("{}", detached.error().describe());
   log_info("{} is unmounted", fsname_of(config_));
   co_return outcome;
+}
+
+// ssh(1), if it has turned out to be needed, may have to start anything.
+void Service::give_up_rights() {
+  if (!unmounter_ || confined_ || !connected_ || phase_ != Phase::kServing) return;
+  if (ssh::uses_child(ssh_options_, *login_)) {
+    unmounter_.reset();
+    return;
+  }
+  confined_ = true;
+  mount_->detach_with([this] { return unmounter_->unmount(); });
+  Status restricted = restrict_all_threads();
+  if (restricted) restricted = Sandbox::restrict_calls();
+  if (!restricted) log_warning("the sandbox lacks something: {}", restricted.error().describe());
+}
+
+Status Service::restrict_all_threads() {
+  std::vector<std::string> writable;
+  if (!control_socket_.directory().empty()) writable.push_back(control_socket_.directory());
+  Result<Sandbox> made = Sandbox::create(writable);
+  if (!made) return fail(made.error());
+  const auto sandbox = std::make_shared<const Sandbox>(std::move(*made));
+  for (const std::unique_ptr<fs::Worker>& worker : shared_.pool.workers()) {
+    std::promise<Status> done;
+    worker->loop().post([&sandbox, &done] { done.set_value(sandbox->restrict_thread()); });
+    Status restricted = done.get_future().get();
+    if (!restricted) return restricted;
+  }
+  // It may be connecting: nobody waits for that.
+  connector_->run_in_thread([sandbox] {
+    const Status restricted = sandbox->restrict_thread();
+    if (!restricted) log_warning("the sandbox lacks something: {}", restricted.error().describe());
+  });
+  return sandbox->restrict_thread();
 }
 
 void Service::on_signal(int signal) {

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "app/config.h"
@@ -19,6 +20,7 @@
 #include "app/daemon.h"
 #include "app/signals.h"
 #include "app/supervisor.h"
+#include "app/unmounter.h"
 #include "base/clock.h"
 #include "fs/filesystem.h"
 #include "fs/fuse/mount.h"
@@ -29,6 +31,7 @@
 #include "ssh/login.h"
 #include "ssh/options.h"
 #include "ssh/prompter.h"
+#include "ssh/threaded_connector.h"
 
 namespace sftpfs::app {
 
@@ -43,6 +46,9 @@ class Service {
   void set_password(ssh::Secret password) { login_->keep_password(std::move(password)); }
   // Reaches the server and, with libssh2, logs in. Blocks; signals have their ordinary effect.
   Status connect(ssh::Prompter& prompter);
+  // Once connected and mounted, everything that serving does not need is given up (sandbox.h), and
+  // `unmounter` unmounts.
+  void set_unmounter(Unmounter unmounter) { unmounter_.emplace(std::move(unmounter)); }
   // Waits between two attempts; signals have their ordinary effect.
   static void pause(std::chrono::milliseconds duration);
   // Looks at the directory on the server, and mounts nothing.
@@ -60,6 +66,8 @@ class Service {
   void start_lazily();
   runtime::Task<Outcome> finish(std::string mountpoint);
   Status watch();
+  void give_up_rights();
+  Status restrict_all_threads();
   void on_signal(int signal);
   void on_resume(Duration slept);
   void log_statistics() const;
@@ -69,6 +77,7 @@ class Service {
   SteadyClock clock_;
   std::shared_ptr<ssh::Login> login_;
   std::unique_ptr<runtime::ByteStream> first_stream_;
+  std::optional<Unmounter> unmounter_;
 
   SignalMask mask_;  // before any thread
   runtime::Loop control_;
@@ -76,6 +85,7 @@ class Service {
   runtime::SuspendWatcher suspends_;
   fs::OperationContext starting_;
   fs::OperationContext draining_;
+  std::shared_ptr<ssh::ThreadedConnector> connector_;
   fs::Shared shared_;
   fs::Filesystem filesystem_;
   std::unique_ptr<fuse::Mount> mount_;
@@ -85,6 +95,8 @@ class Service {
   bool serving_ = false;
   bool ending_ = false;
   bool stop_asked_ = false;    // by a signal
+  bool connected_ = false;     // once
+  bool confined_ = false;      // in the sandbox
   runtime::WaitList changed_;  // serving_ or ending_
   Outcome outcome_;
 };

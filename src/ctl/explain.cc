@@ -65,6 +65,7 @@ constexpr Explanation kMessages[] = {
     {"needs transport=ssh", "The option is one that only ssh(1) can honour.", "Add transport=ssh, or leave the option out."},
     {"libfuse refused the mount options", "libfuse does not know a word that was passed on to it.", "Its own line above names it; please report it."},
     {"fusermount3", "An ordinary user mounts through the set-user-id programme fusermount3, which said no.", "Install fuse3; allow_other for users needs user_allow_other in /etc/fuse.conf; the directory must be writable for you."},
+    {"the sandbox lacks something", "The kernel refused a part of what sandbox=yes does: it is old, or a container forbids it. The mount serves, with more rights than it needs.", "Nothing has to be done; sandbox=no does without from the beginning."},
     {"no control socket", "Neither /run/sftpfs nor XDG_RUNTIME_DIR can be used, so sftpfsctl cannot reach this mount. It serves all the same.", "For services of users: Environment=XDG_RUNTIME_DIR=%t."},
 };
 // clang-format on

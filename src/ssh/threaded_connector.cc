@@ -72,10 +72,26 @@ void ThreadedConnector::submit(const std::shared_ptr<Request>& request) {
   changed_.notify_all();
 }
 
+void ThreadedConnector::run_in_thread(std::function<void()> chore) {
+  {
+    const std::lock_guard lock(mutex_);
+    chores_.push_back(std::move(chore));
+  }
+  changed_.notify_all();
+}
+
 std::shared_ptr<ThreadedConnector::Request> ThreadedConnector::next_request() {
   std::unique_lock lock(mutex_);
   running_.reset();
-  changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+  while (true) {
+    changed_.wait(lock, [this] { return stopping_ || !queue_.empty() || !chores_.empty(); });
+    if (stopping_ || chores_.empty()) break;
+    const std::function<void()> chore = std::move(chores_.front());
+    chores_.pop_front();
+    lock.unlock();
+    chore();
+    lock.lock();
+  }
   if (stopping_) return nullptr;
   running_ = std::move(queue_.front());
   queue_.pop_front();

@@ -13,6 +13,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -36,6 +37,8 @@ class ThreadedConnector final : public runtime::Connector {
   runtime::Task<Result<std::unique_ptr<runtime::ByteStream>>> connect(
       runtime::Cancel* cancel) override;
   bool can_clone() const override { return login_->can_clone(); }
+  // Runs `chore` in the thread as soon as it is free; not at all when it is ending. Any thread.
+  void run_in_thread(std::function<void()> chore);
 
  private:
   struct Request;
@@ -49,6 +52,7 @@ class ThreadedConnector final : public runtime::Connector {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::shared_ptr<Request>> queue_;  // guarded by mutex_
+  std::deque<std::function<void()>> chores_;    // guarded by mutex_; before any request
   std::shared_ptr<Request> running_;            // guarded by mutex_
   bool stopping_ = false;                       // guarded by mutex_
   std::thread thread_;

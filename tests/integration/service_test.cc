@@ -114,23 +114,70 @@ TEST(ServiceManager, IsToldNothingByADaemonThatLeftItsProcess) {
   EXPECT_FALSE(manager.has_more());
 }
 
+std::vector<pid_t> threads_of(pid_t process) {
+  std::vector<pid_t> threads;
+  for (const auto& thread :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task")) {
+    threads.push_back(std::stoi(thread.path().filename().string()));
+  }
+  return threads;
+}
+
+// no_new_privs, a filter of system calls, and of root's capabilities only IPC_LOCK, DAC_READ_SEARCH
+// and DAC_OVERRIDE: in every thread.
+void expect_sandboxed(pid_t daemon, const std::string& capabilities) {
+  for (const pid_t thread : threads_of(daemon)) {
+    EXPECT_EQ(status_line(thread, "NoNewPrivs"), "1");
+    EXPECT_EQ(status_line(thread, "Seccomp"), "2");
+    EXPECT_EQ(status_line(thread, "CapEff"), capabilities);
+    EXPECT_EQ(status_line(thread, "CapPrm"), capabilities);
+  }
+}
+
 TEST(Rights, RootsDaemonKeepsOnlyWhatItNeeds) {
   TestServer server;
   TestMount mount(server);
-  EXPECT_EQ(status_line(mount.daemon_pid(), "NoNewPrivs"), "1");
-  // SYS_ADMIN, IPC_LOCK, DAC_READ_SEARCH, DAC_OVERRIDE
-  for (const char* set : {"CapEff", "CapPrm", "CapBnd"}) {
-    EXPECT_EQ(status_line(mount.daemon_pid(), set), "0000000000204006") << set;
-  }
+  expect_sandboxed(mount.daemon_pid(), "0000000000004006");
+  // It can get CAP_SYS_ADMIN back from nowhere.
+  EXPECT_EQ(status_line(mount.daemon_pid(), "CapBnd"), "0000000000204006");
   // All of its threads, and after a reconnection too.
   server.kill_sessions();
   std::ofstream(mount.file("file")) << "text";
   EXPECT_EQ(run({"cat", server.root() + "/file"}).output, "text");
-  for (const auto& thread : std::filesystem::directory_iterator(
-           "/proc/" + std::to_string(mount.daemon_pid()) + "/task")) {
-    const pid_t id = std::stoi(thread.path().filename().string());
-    EXPECT_EQ(status_line(id, "CapEff"), "0000000000204006");
+  expect_sandboxed(mount.daemon_pid(), "0000000000004006");
+  EXPECT_EQ(mount.unmount(), "") << mount.log();
+}
+
+TEST(Rights, AreGivenUpByALazyMountOnceItIsConnected) {
+  TestServer server;
+  MountOptions options;
+  options.extra = {"lazy_connect"};
+  TestMount mount(server, options);
+  std::ofstream(mount.file("file")) << "text";
+  const Deadline deadline(std::chrono::seconds(10));
+  while (status_line(mount.daemon_pid(), "Seccomp") != "2" && !deadline.passed()) {
+    ASSERT_TRUE(std::filesystem::exists(mount.file("file")));
   }
+  expect_sandboxed(mount.daemon_pid(), "0000000000004006");
+}
+
+TEST(Rights, AMountWhoseFilesAreOpenIsTakenAwayAllTheSame) {
+  TestServer server;
+  TestMount mount(server);
+  std::ofstream(server.root() + "/file") << "text";
+  std::ifstream open(mount.file("file"));
+  ASSERT_TRUE(open);
+  mount.send_signal(SIGTERM);
+  EXPECT_EQ(mount.wait_gone(), "") << mount.log();
+}
+
+TEST(Rights, AreKeptWhereChildrenNeedThem) {
+  TestServer server;
+  MountOptions options;
+  options.config.transport = "ssh";
+  TestMount mount(server, options);
+  EXPECT_EQ(status_line(mount.daemon_pid(), "NoNewPrivs"), "0");
+  EXPECT_EQ(status_line(mount.daemon_pid(), "Seccomp"), "0");
 }
 
 TEST(Rights, AreKeptWhereTheUserWantsThat) {
@@ -139,6 +186,7 @@ TEST(Rights, AreKeptWhereTheUserWantsThat) {
   options.extra = {"sandbox=no"};
   TestMount mount(server, options);
   EXPECT_EQ(status_line(mount.daemon_pid(), "NoNewPrivs"), "0");
+  EXPECT_EQ(status_line(mount.daemon_pid(), "Seccomp"), "0");
 }
 
 TEST(Credentials, HoldTheKeyAndTheKnownHosts) {

@@ -40,14 +40,17 @@ ScriptedKernel::ScriptedKernel(World& world) : world_(world) {
 }
 
 void ScriptedKernel::start_session(int fd) {
-  static const fuse_custom_io kIo{write_reply, read_request, nullptr, nullptr};
+  // By name: libfuse 3.17 has one more than 3.14.
+  fuse_custom_io io{};
+  io.writev = write_reply;
+  io.read = read_request;
   std::string name = "test";
   std::array<char*, 2> words{name.data(), nullptr};
   fuse_args arguments = FUSE_ARGS_INIT(1, words.data());
   const fuse_lowlevel_ops operations = fuse::make_operations(true);
   session_.reset(fuse_session_new(&arguments, &operations, sizeof(operations), this));
   fuse_opt_free_args(&arguments);
-  EXPECT_EQ(fuse_session_custom_io(session_.get(), &kIo, fd), 0);
+  EXPECT_EQ(fuse_session_custom_io(session_.get(), &io, fd), 0);
 }
 
 ScriptedKernel::~ScriptedKernel() = default;

@@ -137,6 +137,8 @@ void TestMount::wait_until_it_answers() {
   } else {
     for (const pid_t pid : processes_with_environment(mark_)) {
       const std::string command = describe_process(pid);
+      // The process that only unmounts has the daemon's command line.
+      if (process_name(pid) == "sftpfs-unmount") continue;
       if (command.find(mount_point_) != std::string::npos) daemon_pid_ = pid;
     }
     if (daemon_pid_ < 0) throw TestError("no daemon serves " + mount_point_);

@@ -2,6 +2,7 @@
 #include "fs/fuse/mount.h"
 
 #include <fcntl.h>
+#include <poll.h>
 
 #include <cerrno>
 #include <future>
@@ -145,7 +146,20 @@ void Mount::unmount() {
     channel->loop().post([&channel, &done] { runtime::spawn(abandon(*channel, done)); });
     done.get_future().wait();
   }
-  fuse_session_unmount(session_.get());
+  detach();
+}
+
+void Mount::detach() {
+  if (!detach_) {
+    fuse_session_unmount(session_.get());
+    return;
+  }
+  // Gone already: what is at the path now is not ours. libfuse looks in the same way, and would
+  // unmount by itself; so it is not told, and closes the device with the session.
+  pollfd device{fuse_session_fd(session_.get()), 0, 0};
+  if (::poll(&device, 1, 0) == 1 && (device.revents & POLLERR) != 0) return;
+  const Status detached = detach_();
+  if (!detached) log_warning("{}", detached.error().describe());
 }
 
 }  // namespace sftpfs::fuse

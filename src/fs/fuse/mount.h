@@ -47,6 +47,9 @@ class Mount final : public fs::KernelNotifier {
   // Takes the mount away (lazily, so that it also works while files are open), ends the waits of
   // all operations and returns when the last has replied. Also after on_gone().
   void unmount();
+  // From here on `detach` takes the mount out of sight in unmount(), because this process has given
+  // up the right to.
+  void detach_with(std::function<Status()> detach) { detach_ = std::move(detach); }
   // What the kernel waits for; hops to every worker.
   runtime::Task<std::vector<RequestInfo>> requests();
 
@@ -57,11 +60,13 @@ class Mount final : public fs::KernelNotifier {
 
   Mount(fs::Filesystem& filesystem, MountCallbacks callbacks);
   void attributes_changed(std::uint64_t inode) override;
+  void detach();
   void on_progress();
   void on_gone();
 
   fs::Filesystem& filesystem_;
   MountCallbacks callbacks_;
+  std::function<Status()> detach_;
   std::unique_ptr<fuse_session, SessionDeleter> session_;
   std::vector<std::unique_ptr<Channel>> channels_;
   bool mounted_ = false;
