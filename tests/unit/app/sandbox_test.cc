@@ -41,9 +41,9 @@ int in_sandbox(const std::vector<std::string>& writable, const std::function<int
   return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-int error_of(long result) { return result < 0 ? errno : 0; }
-
 #ifndef SFTPFS_INSTRUMENTED
+
+int error_of(long result) { return result < 0 ? errno : 0; }
 
 // What a change outside of the given directories answers on this kernel.
 int forbidden_change() {
