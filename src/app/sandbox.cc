@@ -198,13 +198,15 @@ Status add_conditional_rules(const Filter& filter) {
     added = add_rule(filter, SCMP_ACT_ALLOW, "clone",
                      scmp_arg_cmp{0, SCMP_CMP_MASKED_EQ, kThread, kThread});
   }
-  // Everything but to put words into the mouth of who sits at the terminal.
-  constexpr scmp_datum_t kInject = TIOCSTI;
-  if (added) {
-    added = add_rule(filter, SCMP_ACT_ALLOW, "ioctl", scmp_arg_cmp{1, SCMP_CMP_LT, kInject, 0});
-  }
-  if (added) {
-    added = add_rule(filter, SCMP_ACT_ALLOW, "ioctl", scmp_arg_cmp{1, SCMP_CMP_GT, kInject, 0});
+  // Above all not TIOCSTI, which puts words into the mouth of who sits at the terminal. The kernel
+  // looks at the lower half of the number.
+  constexpr scmp_datum_t kRequestBits = 0xffffffff;
+  for (const scmp_datum_t request :
+       {TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIOCLEX, TIOCOUTQ, SIOCGIFINDEX, SIOCGIFNAME}) {
+    if (added) {
+      added = add_rule(filter, SCMP_ACT_ALLOW, "ioctl",
+                       scmp_arg_cmp{1, SCMP_CMP_MASKED_EQ, kRequestBits, request});
+    }
   }
   return added;
 }

@@ -112,6 +112,9 @@ TEST(Sandbox, LetsTheNetworkInAndNoRawPackets) {
 TEST(Sandbox, TypesNothingAtTheTerminal) {
   char byte = 'x';
   EXPECT_EQ(in_sandbox({}, [&] { return error_of(::ioctl(0, TIOCSTI, &byte)); }), ENOSYS);
+  // A number of which the kernel sees only the same half.
+  constexpr unsigned long kSameHalf = (1UL << 32) | TIOCSTI;
+  EXPECT_EQ(in_sandbox({}, [&] { return error_of(::ioctl(0, kSameHalf, &byte)); }), ENOSYS);
 }
 
 #else
