@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 
@@ -19,6 +20,8 @@ constexpr const char* kServer = "/usr/lib/openssh/sftp-server";
 fs::Options options_of(const Shape& shape, const std::string& directory) {
   fs::Options options;
   options.remote_directory = directory;
+  // The clock is put forward while requests are on their way: nobody may be thought dead for that.
+  options.ping_interval = options.greeting_timeout = std::chrono::hours(24 * 30);
   options.workers = shape.workers;
   options.max_conns = shape.max_conns;
   options.block_size_bytes = shape.block_size_bytes;
