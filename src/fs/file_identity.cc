@@ -75,7 +75,8 @@ runtime::Task<Result<bool>> FileIo::same_file(Reopened opened, sftp::Attrs now, 
 std::vector<ExtentRef> FileIo::appended_extents() const {
   std::vector<ExtentRef> appended;
   for (const ExtentRef& extent : unacknowledged_.all()) {
-    const bool waits = !extent->settled && !extent->refused && !extent->file->lost;
+    // What was never sent cannot be there, even if somebody else has appended the same.
+    const bool waits = extent->sent && !extent->settled && !extent->refused && !extent->file->lost;
     if (waits && extent->appends()) appended.push_back(extent);
   }
   return appended;

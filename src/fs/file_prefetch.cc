@@ -36,7 +36,7 @@ void FilePrefetch::opening(const InodeRef& file) {
   AttrToken token;
   {
     const MutexLock lock(mutex_);
-    forget_idle(now, idle);
+    forget_idle(directory->id(), now, idle);
     Record& record = records_[directory->id()];
     record.used_at = now;
     if (!record.built && !listed.empty()) build(record, std::move(listed));
@@ -66,8 +66,11 @@ void FilePrefetch::opening(const InodeRef& file) {
       const MutexLock lock(mutex_);
       const auto record = records_.find(directory->id());
       if (record == records_.end()) continue;
-      const auto ahead = record->second.ahead.find(record->second.by_name.at(name));
-      if (ahead == record->second.ahead.end()) continue;
+      // It may be another one by now, of the same directory.
+      const auto index = record->second.by_name.find(name);
+      if (index == record->second.by_name.end()) continue;
+      const auto ahead = record->second.ahead.find(index->second);
+      if (ahead == record->second.ahead.end() || ahead->second) continue;
       ahead->second = held;
     }
     fetch_(std::move(held));
@@ -168,8 +171,8 @@ void FilePrefetch::refused(const Inode& file) {
 }
 
 // Their inodes are let go of without the lock.
-void FilePrefetch::forget_idle(TimePoint now, std::vector<Record>& dropped) {
-  const bool full = records_.size() >= kRecordsMax;
+void FilePrefetch::forget_idle(std::uint64_t wanted, TimePoint now, std::vector<Record>& dropped) {
+  const bool full = records_.size() >= kRecordsMax && !records_.contains(wanted);
   for (auto at = records_.begin(); at != records_.end();) {
     const bool idle = now >= at->second.used_at + kIdle;
     if (!idle && !full) {

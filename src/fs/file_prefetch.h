@@ -86,7 +86,9 @@ class FilePrefetch {
   static Order& likelier(Record& record);
   static void drop_passed_over(Record& record, const Order& order, std::vector<Held>& dropped);
   static std::vector<Index> choose(const Record& record, const Order& order);
-  void forget_idle(TimePoint now, std::vector<Record>& dropped) SFTPFS_REQUIRES(mutex_);
+  // Makes room for the record of the directory `wanted`.
+  void forget_idle(std::uint64_t wanted, TimePoint now, std::vector<Record>& dropped)
+      SFTPFS_REQUIRES(mutex_);
   Held hold(const InodeRef& directory, const std::string& name, const AttrToken& token);
 
   Shared& shared_;
