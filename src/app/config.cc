@@ -53,6 +53,12 @@ Status check_caches(const Config& config) {
     return wrong(fmt::format("cache_size={} is smaller than one block (block_size={})",
                              config.cache_size_bytes, config.block_size_bytes));
   }
+  if (config.attr_lifetime_min_s && config.attr_lifetime_max_s &&
+      *config.attr_lifetime_min_s > *config.attr_lifetime_max_s) {
+    return wrong(fmt::format("acmin={} is more than acmax={}: give acmax={} or more",
+                             *config.attr_lifetime_min_s, *config.attr_lifetime_max_s,
+                             *config.attr_lifetime_min_s));
+  }
   return {};
 }
 

@@ -162,6 +162,10 @@ fs::Options fs_options(const Config& config, unsigned cores) {
   }
   if (config.attr_lifetime_min_s) out.attr_lifetime = seconds(*config.attr_lifetime_min_s);
   if (config.attr_lifetime_max_s) out.attr_lifetime_max = seconds(*config.attr_lifetime_max_s);
+  // Whichever was given moves the other one's default along.
+  if (config.attr_lifetime_min_s && !config.attr_lifetime_max_s) {
+    out.attr_lifetime_max = std::max(out.attr_lifetime, out.attr_lifetime_max);
+  }
   out.attr_lifetime = std::min(out.attr_lifetime, out.attr_lifetime_max);
   if (!config.dir_cache) out.attr_lifetime = out.attr_lifetime_max = Duration::zero();
   out.close_to_open = config.close_to_open;

@@ -77,6 +77,8 @@ void FileIo::attach_unopened(const OpenFileRef& file) {
   std::erase_if(descriptors_, [](const auto& each) { return each.expired(); });
   descriptors_.push_back(file);
   unopened_ = true;
+  // Whoever waits for bytes that are held back waits for recovery from now on.
+  if (!clean() || striping_.routing != Routing::kHome) start_recovery();
 }
 
 void FileIo::connection_lost() {

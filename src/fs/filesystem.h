@@ -233,7 +233,6 @@ class Filesystem {
   // The open state of `inode`, at home in `slot` (null: the least loaded) if it is new.
   std::shared_ptr<FileIo> acquire_io(const InodeRef& inode, SessionSlot* slot);
   OpenReply open_reply(const OpenFileRef& file);
-  void settle_content(const OpenFile& file);
   OpenReply handle_reply(const OpenFileRef& file);
   bool may_open_unasked(const InodeRef& inode, int flags) const;
   Outcome<OpenReply> open_unasked(std::shared_ptr<FileIo> io, int flags);
@@ -241,6 +240,7 @@ class Filesystem {
   Outcome<OpenReply> open_on(std::shared_ptr<FileIo> io, OperationContext& op, int flags);
   Outcome<OpenFileRef> open_file_on(std::shared_ptr<FileIo> io, OperationContext& op, int flags);
   bool is_far_away(FileIo& io) const;
+  // ops_fetch.cc
   void begin_fetch(const FilePrefetch::Held& held);
   runtime::Task<void> fetch_file(FilePrefetch::Held held, std::shared_ptr<FileIo> io);
   Outcome<CreateReply> open_existing(SessionSlot& slot, OperationContext& op, InodeRef parent,

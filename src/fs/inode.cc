@@ -9,6 +9,9 @@ namespace sftpfs::fs {
 namespace {
 
 constexpr std::uint32_t kPermissionBits = 07777;
+// SFTP v3 times have whole seconds: within this time after its last change a file may change
+// again without showing it.
+constexpr std::int64_t kUnseenChangeSeconds = 2;
 
 }  // namespace
 
@@ -40,8 +43,6 @@ bool Inode::adopt(const sftp::Attrs& attrs, const AttrToken& token, Duration lif
   const bool foreign = differs && (!locally_modified_ || attrs_.size != attrs.size);
   if (foreign) ++generation_;
   content_unsure_ = content_unsure_ || foreign;
-  const bool owner_changed = attrs_.uid != attrs.uid || attrs_.gid != attrs.gid;
-  if (owner_changed) readable_mode_.reset();
   attrs_ = attrs;
   attrs_known_ = true;
   if (mode_aside_ || token.tick < mode_aside_ended_) {
@@ -178,25 +179,28 @@ std::uint64_t Inode::generation() const {
   return generation_;
 }
 
-bool Inode::content_unsure() const {
+void Inode::settle_content(WallTime wall_now, bool being_written, bool keep) {
   const MutexLock lock(mutex_);
-  return content_unsure_;
+  const bool may_hide_change =
+      std::int64_t{attrs_.mtime} + kUnseenChangeSeconds >= wall_now.seconds;
+  const bool ours = being_written || locally_modified_;
+  const bool unsure = may_hide_change || content_unsure_;
+  if (unsure && !ours && !keep) ++generation_;
+  // What is read from now on is from before such a change as well.
+  content_unsure_ = may_hide_change || (unsure && ours);
 }
 
-void Inode::set_content_unsure(bool unsure) {
+void Inode::read_permitted(const sftp::Attrs& attrs) {
   const MutexLock lock(mutex_);
-  content_unsure_ = unsure;
-}
-
-void Inode::read_permitted() {
-  const MutexLock lock(mutex_);
-  readable_mode_ = attrs_.permissions;
+  readable_as_ = attrs;
 }
 
 bool Inode::is_read_permitted() const {
   constexpr std::uint32_t kAllMayRead = 0444;
   const MutexLock lock(mutex_);
-  return (attrs_.permissions & kAllMayRead) == kAllMayRead || readable_mode_ == attrs_.permissions;
+  if ((attrs_.permissions & kAllMayRead) == kAllMayRead) return true;
+  return readable_as_ && readable_as_->permissions == attrs_.permissions &&
+         readable_as_->uid == attrs_.uid && readable_as_->gid == attrs_.gid;
 }
 
 bool Inode::kernel_cache_is_current() {

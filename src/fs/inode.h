@@ -111,12 +111,13 @@ class Inode {
   void new_generation();
   std::uint64_t generation() const;
 
-  // Whether this generation's content may have been read before a change that attributes do not
-  // show: times have whole seconds. True after a change by somebody else, until it is settled.
-  bool content_unsure() const;
-  void set_content_unsure(bool unsure);
-  // The server has let us open the file for reading, as its attributes are now; whether it did so.
-  void read_permitted();
+  // At open, with the attributes of just now: drops content that may have been read before a change
+  // that they do not show, for times have whole seconds. Our own (`being_written`, or not seen by
+  // the server yet) stays; so does everything if `keep`.
+  void settle_content(WallTime wall_now, bool being_written, bool keep);
+  // The server has let us open the file for reading when it showed `attrs`; whether it has done so
+  // with what is known of it now.
+  void read_permitted(const sftp::Attrs& attrs);
   bool is_read_permitted() const;
 
   // At open: whether the pages the kernel holds are still those of this generation. From now on
@@ -166,9 +167,11 @@ class Inode {
   std::uint32_t true_mode_ SFTPFS_GUARDED_BY(mutex_) = 0;         // of answers asked for ...
   std::uint64_t mode_aside_ended_ SFTPFS_GUARDED_BY(mutex_) = 0;  // ... before this tick
   std::uint64_t generation_ SFTPFS_GUARDED_BY(mutex_) = 1;
+  // This generation's content may be from before a change that attributes do not show. True after
+  // a change by somebody else, until it is settled.
   bool content_unsure_ SFTPFS_GUARDED_BY(mutex_) = false;
-  std::optional<std::uint32_t> readable_mode_ SFTPFS_GUARDED_BY(mutex_);  // when it was permitted
-  std::uint64_t kernel_generation_ SFTPFS_GUARDED_BY(mutex_) = 0;  // 0: the kernel holds nothing
+  std::optional<sftp::Attrs> readable_as_ SFTPFS_GUARDED_BY(mutex_);  // see read_permitted()
+  std::uint64_t kernel_generation_ SFTPFS_GUARDED_BY(mutex_) = 0;     // 0: the kernel holds nothing
   std::uint64_t kernel_size_ SFTPFS_GUARDED_BY(mutex_) = 0;
   std::uint32_t kernel_mtime_ SFTPFS_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<FileIo> io_ SFTPFS_GUARDED_BY(mutex_);

@@ -19,10 +19,6 @@ namespace {
 
 constexpr std::uint32_t kPermissionBits = 07777;
 
-// SFTP v3 times have whole seconds: within this time after its last change a file may change
-// again without showing it, so what is cached of it is not trusted at open.
-constexpr std::int64_t kUnseenChangeSeconds = 2;
-
 // Who empties somebody else's programme may not leave its rights to what comes next. The kernel
 // sees to that for writes and truncations, but not for O_TRUNC.
 sftp::Attrs without_set_id(const sftp::Attrs& attrs) {
@@ -47,20 +43,9 @@ std::shared_ptr<FileIo> Filesystem::acquire_io(const InodeRef& inode, SessionSlo
 // Whether what this mount has cached of the file may be used by a fresh open; if not, it is
 // dropped here and in the kernel.
 OpenReply Filesystem::open_reply(const OpenFileRef& file) {
-  settle_content(*file);
+  file->inode->settle_content(shared_.clock.wall_now(), !file->io->clean(),
+                              shared_.options.kernel_cache);
   return handle_reply(file);
-}
-
-void Filesystem::settle_content(const OpenFile& file) {
-  Inode& inode = *file.inode;
-  const AttrView view = inode.view(shared_.clock.now());
-  const std::int64_t now_s = shared_.clock.wall_now().seconds;
-  const bool may_hide_change = std::int64_t{view.attrs.mtime} + kUnseenChangeSeconds >= now_s;
-  const bool ours = file.io->clean() ? view.locally_modified : true;
-  const bool unsure = may_hide_change || inode.content_unsure();
-  if (unsure && !ours && !shared_.options.kernel_cache) inode.new_generation();
-  // What is read from now on is from before such a change as well.
-  inode.set_content_unsure(may_hide_change || (unsure && ours));
 }
 
 OpenReply Filesystem::handle_reply(const OpenFileRef& file) {
@@ -147,32 +132,6 @@ bool Filesystem::is_far_away(FileIo& io) const {
   return client && client->link().round_trip >= shared_.options.prefetch_round_trip_min;
 }
 
-void Filesystem::begin_fetch(const FilePrefetch::Held& held) {
-  std::shared_ptr<FileIo> io = acquire_io(held->inode(), nullptr);
-  io->home().post([this, held, io] { runtime::spawn(fetch_file(held, io)); });
-}
-
-// As an application would, but for the reply that tells the kernel what it may keep.
-runtime::Task<void> Filesystem::fetch_file(FilePrefetch::Held held, std::shared_ptr<FileIo> io) {
-  OperationContext op;
-  Result<OpenFileRef> file = co_await open_file_on(io, op, O_RDONLY);
-  if (file) {
-    settle_content(**file);
-    Readahead::Plan plan;
-    plan.sequential = true;
-    const std::uint64_t size_bytes = held->inode()->view(shared_.clock.now()).attrs.size;
-    const std::size_t wanted =
-        std::min<std::uint64_t>(size_bytes, shared_.options.block_size_bytes);
-    const Result<ReadReply> read = co_await io->read(*file, 0, wanted, plan, nullptr);
-    if (!read) log_debug("{}: not read ahead: {}", (*file)->path, read.error().describe());
-    file->reset();
-  } else {
-    files_ahead_.refused(*held->inode());
-  }
-  io.reset();
-  held->inode()->release_io();
-}
-
 Outcome<OpenFileRef> Filesystem::open_file_on(std::shared_ptr<FileIo> io, OperationContext& op,
                                               int flags) {
   const InodeRef inode = io->inode();
@@ -243,7 +202,7 @@ Outcome<OpenFileRef> Filesystem::open_file_on(std::shared_ptr<FileIo> io, Operat
     if (!is_of_type(*attrs, inode->type())) co_return fail(Error::system(ESTALE));
     inode->adopt(*attrs, token, shared_.lifetime(*attrs));
     io->attach(file);
-    if (file->readable) inode->read_permitted();
+    if (file->readable) inode->read_permitted(*attrs);
     const sftp::Attrs harmless = without_set_id(*attrs);
     if (truncate && op.uid != 0 && harmless.permissions != attrs->permissions) {
       co_await settle(file, *attrs, harmless);

@@ -12,9 +12,9 @@ using std::chrono::milliseconds;
 constexpr Duration kOneWay = milliseconds(5);
 constexpr const char* kRoot = "/srv";
 
-fs::Options on_one_session(fs::Options chosen) {
+fs::Options with_sessions(fs::Options chosen, unsigned sessions) {
   chosen.remote_directory = kRoot;
-  chosen.max_conns = 1;
+  chosen.max_conns = sessions;
   return chosen;
 }
 
@@ -27,11 +27,11 @@ NetworkConfig fixed_line() {
 
 }  // namespace
 
-Stopwatch::Stopwatch(const ServerConfig& config, fs::Options options)
+Stopwatch::Stopwatch(const ServerConfig& config, fs::Options options, unsigned sessions)
     : trace_(clock_, false),
       server_(clock_, config),
       connector_(std::make_shared<SimConnector>()),
-      shared_(on_one_session(std::move(options)), clock_, connector_),
+      shared_(with_sessions(std::move(options), sessions), clock_, connector_),
       events_(shared_.pool.workers()[0]->loop()),
       network_(events_, server_, fixed_line(), trace_),
       filesystem_(shared_) {
@@ -70,8 +70,17 @@ void Stopwatch::reconnect_to(std::size_t transfer_bytes_max) {
   network_.connections().back()->reset();
 }
 
-void Stopwatch::wait(unsigned round_trips) {
-  const TimePoint until = clock_.now() + round_trips * 2 * kOneWay;
+void Stopwatch::stall(std::size_t connection, unsigned round_trips) {
+  network_.connections()[connection]->stall(clock_.now() + round_trips * 2 * kOneWay);
+}
+
+void Stopwatch::settle() {
+  while (shared_.pool.workers()[0]->loop().run_ready()) {
+  }
+}
+
+void Stopwatch::wait_half(unsigned half_round_trips) {
+  const TimePoint until = clock_.now() + half_round_trips * kOneWay;
   bool over = false;
   runtime::Timer timer(shared_.pool.workers()[0]->loop());
   shared_.pool.workers()[0]->loop().post([&timer, &over, until, this] {

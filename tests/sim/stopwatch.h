@@ -2,7 +2,8 @@
 // takes is the number of round trips that its caller waits for, exactly.
 //
 // Ownership: the test. Threads: its own.
-// Limits:    one session; the server needs no time, and the line is as wide as one likes.
+// Limits:    one session unless more are asked for; the server needs no time, and the line is as
+// wide as one likes.
 #pragma once
 
 #include <memory>
@@ -23,7 +24,8 @@ namespace sftpfs::sim {
 class Stopwatch {
  public:
   // The server's tree has one directory, /srv, which is mounted.
-  explicit Stopwatch(const ServerConfig& config = {}, fs::Options options = {});
+  explicit Stopwatch(const ServerConfig& config = {}, fs::Options options = {},
+                     unsigned sessions = 1);
   Stopwatch(const Stopwatch&) = delete;
   Stopwatch& operator=(const Stopwatch&) = delete;
   ~Stopwatch();
@@ -48,7 +50,12 @@ class Stopwatch {
   void reconnect_to(std::size_t transfer_bytes_max);
   std::size_t connections() const { return network_.connections().size(); }
   // Lets what goes on in the background end: `round_trips` of time pass.
-  void wait(unsigned round_trips);
+  void wait(unsigned round_trips) { wait_half(2 * round_trips); }
+  void wait_half(unsigned half_round_trips);
+  // Nothing arrives over the connection of this number for so long.
+  void stall(std::size_t connection, unsigned round_trips);
+  // Runs what can be run without any time passing.
+  void settle();
 
   // How many requests the server has seen.
   std::uint64_t requests() const;

@@ -57,6 +57,18 @@ TEST(Config, APasswordMayBeGivenToEitherTransport) {
   }
 }
 
+TEST(Config, TheBoundsOfTheLifetimeOfAttributesAreInOrder) {
+  Config config = with_source();
+  config.attr_lifetime_min_s = 60;
+  EXPECT_TRUE(validate(config));
+  config.attr_lifetime_max_s = 60;
+  EXPECT_TRUE(validate(config));
+  config.attr_lifetime_max_s = 7.5;
+  const Status refused = validate(config);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message(), "acmin=60 is more than acmax=7.5: give acmax=60 or more");
+}
+
 TEST(Config, WithoutSshThereIsOneWayToTheServer) {
   Config config = with_source();
   config.directport = 4000;

@@ -96,6 +96,25 @@ TEST(Translate, WithoutSshTheRoadIsNamed) {
   EXPECT_TRUE(fs_options(parsed("passive"), 2).operation_timeout.has_value());
 }
 
+TEST(Translate, WhoeverGivesOneBoundOfTheLifetimeOfAttributesMovesTheOther) {
+  struct Case {
+    const char* options;
+    seconds min;
+    seconds max;
+  };
+  for (const Case& each :
+       {Case{"rw", seconds(3), seconds(20)}, Case{"acmin=60", seconds(60), seconds(60)},
+        Case{"acmin=10", seconds(10), seconds(20)}, Case{"acmax=1", seconds(1), seconds(1)},
+        Case{"acmax=60", seconds(3), seconds(60)}, Case{"acmin=5,acmax=7", seconds(5), seconds(7)},
+        Case{"dcache_timeout=30", seconds(30), seconds(30)},
+        Case{"dcache_timeout=30,acmin=60", seconds(60), seconds(60)},
+        Case{"dcache_timeout=30,acmax=5", seconds(5), seconds(5)}}) {
+    const fs::Options fs = fs_options(parsed(each.options), 2);
+    EXPECT_EQ(fs.attr_lifetime, each.min) << each.options;
+    EXPECT_EQ(fs.attr_lifetime_max, each.max) << each.options;
+  }
+}
+
 TEST(Translate, WaitingHasItsOwnWords) {
   const fs::Options hard = fs_options(parsed("timeo=5"), 2);
   EXPECT_FALSE(hard.operation_timeout.has_value());

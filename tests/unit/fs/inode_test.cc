@@ -278,5 +278,50 @@ TEST_F(InodeTest, AChangeScopeEndsItsChangeOnce) {
   shared->change_ends();  // checked: there are as many ends as begins
 }
 
+// --- At open ------------------------------------------------------------------------------------
+
+TEST_F(InodeTest, ContentReadJustAfterAChangeIsDroppedAtTheNextOpen) {
+  adopt(attrs_of(10, 4'999), token());
+  const std::uint64_t before = inode.generation();
+  inode.settle_content(kWallNow, false, false);
+  EXPECT_GT(inode.generation(), before);
+  // Also when the time of the change is over: it was read within it.
+  const std::uint64_t read = inode.generation();
+  inode.settle_content(WallTime{5'100, 0}, false, false);
+  EXPECT_GT(inode.generation(), read);
+  const std::uint64_t settled = inode.generation();
+  inode.settle_content(WallTime{5'200, 0}, false, false);
+  EXPECT_EQ(inode.generation(), settled);
+}
+
+TEST_F(InodeTest, WhatWeAreWritingOrAreToldToKeepIsNotDroppedAtOpen) {
+  adopt(attrs_of(10, 4'999), token());
+  const std::uint64_t before = inode.generation();
+  inode.settle_content(kWallNow, true, false);
+  inode.settle_content(kWallNow, false, true);
+  inode.change_begins(Change::kContent);
+  inode.settle_content(kWallNow, false, false);
+  EXPECT_EQ(inode.generation(), before);
+}
+
+TEST_F(InodeTest, LeaveToReadIsForTheModeAndOwnerThatTheServerShowedWithIt) {
+  sftp::Attrs mine = attrs_of(10, 100);
+  mine.permissions = S_IFREG | 0600;
+  adopt(mine, token());
+  EXPECT_FALSE(inode.is_read_permitted());
+  // Our chmod has been begun since.
+  sftp::Attrs closed = mine;
+  closed.permissions = S_IFREG;
+  inode.predict(closed);
+  inode.read_permitted(mine);
+  EXPECT_FALSE(inode.is_read_permitted());
+  adopt(mine, token());
+  EXPECT_TRUE(inode.is_read_permitted());
+  sftp::Attrs others = mine;
+  others.uid = 7;
+  adopt(others, token());
+  EXPECT_FALSE(inode.is_read_permitted());
+}
+
 }  // namespace
 }  // namespace sftpfs::fs
