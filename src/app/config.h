@@ -26,6 +26,8 @@ enum class Transport : std::uint8_t {
 };
 
 enum class IdMapping : std::uint8_t { kNone, kUser, kFile };
+// What is on the server when a call returns: after write(2), close(2), or only after fsync(2).
+enum class Promise : std::uint8_t { kWrite, kClose, kFsync };
 
 // A word of ssh_config(5), spelt as there.
 struct SshOption {
@@ -141,7 +143,8 @@ struct Config {
   std::optional<double> stat_cache_timeout_s;  // attributes, and with them names
   std::optional<double> attr_lifetime_min_s;   // bounds of what is adaptive
   std::optional<double> attr_lifetime_max_s;
-  bool close_to_open = true;
+  std::optional<bool> close_to_open;  // none: yes, but for durability=fsync
+  Promise durability = Promise::kClose;
   bool direct_io = false;
   bool async_reads = false;
   bool kernel_cache = false;

@@ -171,6 +171,8 @@ runtime::Task<ctl::Report> Control::report() {
   report.cache = cache_of(shared_.cache);
   report.counters = counters_of(shared_.counters);
   const std::uint64_t unsent_bytes = co_await dirty_bytes();
+  report.unsent_changes = shared_.journal.pending();
+  report.counters.changes_refused = shared_.journal.refused();
   report.dirty_bytes = unsent_bytes;
   bool connected = false;
   for (const std::unique_ptr<fs::SessionSlot>& slot : shared_.pool.slots()) {

@@ -108,6 +108,15 @@ Status set_create_owner(const OptionUse& use) {
   return {};
 }
 
+Status set_durability(const OptionUse& use) {
+  static constexpr std::array<Keyword<Promise>, 3> kPromises = {
+      {{"write", Promise::kWrite}, {"close", Promise::kClose}, {"fsync", Promise::kFsync}}};
+  const Result<Promise> promise = parse_keyword(use.value, kPromises);
+  if (!promise) return fail(promise.error());
+  use.into.config.durability = *promise;
+  return {};
+}
+
 Status set_idmap(const OptionUse& use) {
   static constexpr std::array<Keyword<IdMapping>, 3> kKinds = {
       {{"none", IdMapping::kNone}, {"user", IdMapping::kUser}, {"file", IdMapping::kFile}}};

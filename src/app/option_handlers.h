@@ -62,6 +62,7 @@ Status set_block_size(const OptionUse& use);
 Status set_dir_cache(const OptionUse& use);
 Status set_debug(const OptionUse& use);
 Status set_create_owner(const OptionUse& use);
+Status set_durability(const OptionUse& use);
 Status set_idmap(const OptionUse& use);
 Status set_nomap(const OptionUse& use);
 Status set_log_level(const OptionUse& use);

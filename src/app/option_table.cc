@@ -85,6 +85,7 @@ constexpr OptionRow kRows[] = {
     {"max_readahead", "SIZE", kCaching, kFull, store_within<&Config::readahead_bytes_max, parse_size, 0, kBytesInFlightMax>, "read at most this far ahead (default: 32M)"},
     {"max_dirty", "SIZE", kCaching, kFull, store_within<&Config::dirty_bytes_max, parse_size, kBytesInFlightMin, kBytesInFlightMax>, "unsent data before write(2) waits (default: 16M)"},
     {"sshfs_sync", "", kCaching, kFull, assign<&Config::sync_writes, true>, "every write(2) waits for the server"},
+    {"durability", "WHEN", kCaching, kFull, set_durability, "what is on the server when write(2) returns (write), close(2) (default: close) or only fsync(2) (fsync: what is certain to succeed is answered at once; implies nocto)"},
     {"entry_timeout", "SECONDS", kCaching, kFull, store<&Config::entry_timeout_s, parse_seconds>, "how long the kernel keeps names (default: 1)"},
     {"attr_timeout", "SECONDS", kCaching, kFull, store<&Config::attr_timeout_s, parse_seconds>, "how long the kernel keeps attributes (default: 1)"},
     {"negative_timeout", "SECONDS", kCaching, kFull, store<&Config::negative_timeout_s, parse_seconds>, "how long 'no such file' is believed: by the kernel (default: 0) and of listed directories (default: 1); 0 asks each time"},

@@ -168,10 +168,11 @@ fs::Options fs_options(const Config& config, unsigned cores) {
   }
   out.attr_lifetime = std::min(out.attr_lifetime, out.attr_lifetime_max);
   if (!config.dir_cache) out.attr_lifetime = out.attr_lifetime_max = Duration::zero();
-  out.close_to_open = config.close_to_open;
+  const bool ahead = config.durability == Promise::kFsync;
+  out.close_to_open = config.close_to_open.value_or(!ahead);
   out.kernel_attr_timeout_s = config.attr_timeout_s;
   out.kernel_entry_timeout_s = config.entry_timeout_s;
-  if (!config.close_to_open) {
+  if (!out.close_to_open) {
     out.listings_serve_opendir = true;
     out.kernel_negative_timeout_s = config.entry_timeout_s;
     out.absent_lifetime = out.attr_lifetime_max;
@@ -183,7 +184,8 @@ fs::Options fs_options(const Config& config, unsigned cores) {
   out.direct_io = config.direct_io;
   out.async_reads = config.async_reads;
   out.kernel_cache = config.kernel_cache;
-  out.sync_writes = config.sync_writes;
+  out.sync_writes = config.sync_writes || config.durability == Promise::kWrite;
+  if (ahead && !out.sync_writes) out.durability = fs::Durability::kFsync;
   // ServerAliveInterval=0 means never in ssh(1), but a mount must notice a dead server.
   if (config.server_alive_interval_s.value_or(0) > 0) {
     out.ping_interval = std::chrono::seconds(*config.server_alive_interval_s);

@@ -69,6 +69,7 @@ constexpr Metric kMetrics[] = {
     {"round_trip_seconds", false, "smallest round trip seen lately; 0: not known", round_trip_s},
     {"dirty_bytes", false, "written here and not yet on the server", of_report<&Report::dirty_bytes>},
     {"dirty_bytes_max", false, "dirty bytes at which write(2) waits", of_report<&Report::dirty_bytes_max>},
+    {"unsent_changes", false, "names and attributes changed here and not yet on the server", of_report<&Report::unsent_changes>},
     {"open_files", false, "open descriptors of files", of_report<&Report::open_files>},
     {"open_directories", false, "open descriptors of directories", of_report<&Report::open_directories>},
     {"inodes", false, "files and directories the kernel knows", of_report<&Report::inodes>},
@@ -85,6 +86,7 @@ constexpr Metric kMetrics[] = {
     {"write_errors", true, "extents the server refused", of_counters<&CounterReport::write_errors>},
     {"lanes_opened", true, "further handles of files, in other sessions, for big transfers", of_counters<&CounterReport::lanes_opened>},
     {"stripings", true, "times that writes were spread over several sessions", of_counters<&CounterReport::stripings>},
+    {"changes_refused", true, "changes of names or attributes that were answered, and then refused by the server", of_counters<&CounterReport::changes_refused>},
     {"cache_blocks", false, "blocks the cache can hold", of_cache<&CacheReport::blocks>},
     {"cache_blocks_used", false, "blocks it holds", of_cache<&CacheReport::blocks_used>},
     {"cache_blocks_pinned", false, "blocks in use just now", of_cache<&CacheReport::blocks_pinned>},
@@ -172,6 +174,9 @@ std::string render_status(const Report& report) {
   text += fmt::format("  unsent data: {} of at most {}\n",
                       human_bytes(static_cast<double>(report.dirty_bytes)),
                       human_bytes(static_cast<double>(report.dirty_bytes_max)));
+  if (report.unsent_changes > 0) {
+    text += fmt::format("  unsent changes of names and attributes: {}\n", report.unsent_changes);
+  }
   text += fmt::format("  open: {} files, {} directories; operations in flight: {}\n",
                       report.open_files, report.open_directories, report.operations_in_flight);
   const double cache_bytes =

@@ -53,6 +53,7 @@ struct CounterReport {
   std::uint64_t write_errors = 0;
   std::uint64_t lanes_opened = 0;
   std::uint64_t stripings = 0;
+  std::uint64_t changes_refused = 0;
 };
 
 struct Report {
@@ -68,7 +69,8 @@ struct Report {
   double uptime_s = 0;
   std::uint64_t dirty_bytes = 0;  // written here and not yet on the server
   std::uint64_t dirty_bytes_max = 0;
-  double umount_timeout_s = 30;  // how long unmounting waits for those
+  std::uint64_t unsent_changes = 0;  // of names and attributes, answered and not yet on the server
+  double umount_timeout_s = 30;      // how long unmounting waits for those
   std::uint64_t open_files = 0;
   std::uint64_t open_directories = 0;
   std::uint64_t inodes = 0;
@@ -96,13 +98,14 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(CacheReport, block_size_bytes, b
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(CounterReport, operations, bytes_read,
                                                 bytes_written, reads, reads_from_cache,
                                                 reads_around_cache, readahead_dropped, writes,
-                                                writes_sent, write_errors, lanes_opened, stripings)
+                                                writes_sent, write_errors, lanes_opened, stripings,
+                                                changes_refused)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Report, version, pid, uid, source, mountpoint,
                                                 transport, remote_directory, state, message,
                                                 uptime_s, dirty_bytes, dirty_bytes_max,
-                                                umount_timeout_s, open_files, open_directories,
-                                                inodes, operations_in_flight, cache, counters,
-                                                sessions)
+                                                unsent_changes, umount_timeout_s, open_files,
+                                                open_directories, inodes, operations_in_flight,
+                                                cache, counters, sessions)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(OperationReport, name, path, inode, pid, uid, age_s)
 
 // Whether every fraction in `value` fits into any member of a report.

@@ -87,6 +87,7 @@ void DirectoryPrefetch::expand(const GuessRef& guess) {
 
 // But for `opened`, which is being listed now.
 void DirectoryPrefetch::guess_below(const InodeRef& directory, const InodeRef& opened) {
+  if (shared_.journal.pending() > 0) return;  // they would be shown as they were
   const TimePoint now = shared_.clock.now();
   int made_here = 0;
   for (const ListedDirectory& child : shared_.listings.subdirectories(*directory, now)) {

@@ -153,8 +153,11 @@ runtime::Task<Status> DirectoryStream::load_until(std::size_t count, runtime::Ca
     if (complete_) {
       close();
       const sftp::Attrs directory = inode_->view(shared_.clock.now()).attrs;
-      shared_.listings.put(*inode_, entries_, begun_, shared_.lifetime(directory),
-                           shared_.options.absent_lifetime, origin_);
+      // What is promised and not there yet is not among them.
+      const bool whole = shared_.journal.pending() == 0;
+      if (whole)
+        shared_.listings.put(*inode_, entries_, begun_, shared_.lifetime(directory),
+                             shared_.options.absent_lifetime, origin_);
     }
   }
   co_return Status();

@@ -64,7 +64,8 @@ void FileIo::send_deferred() {
 runtime::Task<void> FileIo::apply_attrs(std::shared_ptr<FileIo> self,
                                         std::unique_ptr<DeferredAttrs> attrs) {
   attrs->timer.cancel();
-  self->setting_.enter();
+  std::optional<Setting> setting;
+  setting.emplace(self, attrs->change.has_mtime);
   const OpenFileRef file = attrs->file.lock();
   const Status applied = co_await attrs->apply(self, attrs->change, file);
   if (!applied) {
@@ -74,7 +75,46 @@ runtime::Task<void> FileIo::apply_attrs(std::shared_ptr<FileIo> self,
     if (file && !file->write_error) file->write_error = applied.error();
   }
   attrs.reset();
-  self->setting_.leave();
+  setting.reset();
+}
+
+bool FileIo::write_must_wait() const {
+  if (shared_.options.durability != Durability::kFsync) return !attrs_settled();
+  return setting_times_ > 0 || (deferred_ && deferred_->change.has_mtime);
+}
+
+runtime::Task<Status> FileIo::pin_times(OpenFileRef file) {
+  while (!attrs_settled() || resizing_ > 0) {
+    const Status settled = co_await settle_attrs(nullptr);
+    if (!settled) co_return settled;
+    if (resizing_ > 0) {
+      co_await resized_.wait();
+    }
+  }
+  const Setting setting(shared_from_this(), true);
+  const AttrView view = inode_->view(shared_.clock.now());
+  const ChangeScope change(inode_, Change::kAhead);
+  const bool ours = view.locally_modified || file->ours;
+  if (!view.known || !ours || file->lost) co_return fail(ErrorCode::kCancelled);
+  sftp::Attrs times;
+  times.flags = sftp::kAttrTimes;
+  times.atime = view.attrs.atime;
+  times.mtime = view.attrs.mtime;
+  auto set = [times](sftp::Client& client, const sftp::Handle& handle, sftp::Queue queue) {
+    return client.fsetstat(handle, times, queue);
+  };
+  const Status pinned = co_await ask_file<void>(file, nullptr, set);
+  if (!pinned) log_debug("{}: its times were not set: {}", file->path, pinned.error().describe());
+  AttrToken token;
+  auto look = [this, &token](sftp::Client& client, const sftp::Handle& handle, sftp::Queue queue) {
+    token = shared_.token(Ordering::kBehindChanges);
+    return client.fstat(handle, queue);
+  };
+  const Result<sftp::Attrs> attrs = co_await ask_file<sftp::Attrs>(file, nullptr, look);
+  if (!attrs) co_return fail(attrs.error());
+  // What was deferred meanwhile is shown already, and will bring its own answer.
+  if (!attrs_deferred()) inode_->adopt(*attrs, token, shared_.lifetime(*attrs));
+  co_return Status();
 }
 
 runtime::Task<Status> FileIo::settle_attrs(runtime::Cancel* cancel) {

@@ -92,12 +92,18 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   bool is_live() const {
     return !recovering_ && !ended_ && !unopened_ && client_ && client_->alive();
   }
+  bool is_unborn() const { return unborn_; }
   const ClientRef& client() const { return client_; }
   // Makes a descriptor, opened just now, one of those that are recovered.
   void attach(const OpenFileRef& file);
   // The same for one that was opened without asking: it gets its handle, as after a lost
   // connection, before anything is sent.
   void attach_unopened(const OpenFileRef& file);
+  // The same for one of a file that is still to be made (journal.h): everything waits until born().
+  void attach_unborn(const OpenFileRef& file);
+  // The file has been made, with this handle; without one if the connection that had it is lost.
+  void born(const OpenFileRef& file, ClientRef client, sftp::Handle handle);
+  void not_born(const OpenFileRef& file, const std::string& why);
   // A request that was sent on client() was lost. Recovery begins at once.
   void connection_lost();
   // Sends a request about `file` until it is answered; it must be one that may be repeated.
@@ -145,6 +151,32 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   void defer_attrs(const SetAttr& change, const OpenFileRef& file, ApplyAttrs apply);
   bool attrs_deferred() const { return deferred_ != nullptr; }
   bool attrs_settled() const { return !deferred_ && setting_.inside() == 0; }
+  // Whether a write must wait so that it comes behind a change of attributes. Where it is all sent
+  // later anyhow, a change of the mode alone need not be on the server before.
+  bool write_must_wait() const;
+  // Sets the times that everybody was told of what was written, and learns what the server shows.
+  runtime::Task<Status> pin_times(OpenFileRef file);
+  // While it lives, an attribute is being changed: other changes and writes wait. A null `io` is
+  // left alone.
+  class Setting {
+   public:
+    Setting(std::shared_ptr<FileIo> io, bool times) : io_(std::move(io)), times_(times) {
+      if (!io_) return;
+      io_->setting_.enter();
+      if (times_) ++io_->setting_times_;
+    }
+    Setting(const Setting&) = delete;
+    Setting& operator=(const Setting&) = delete;
+    ~Setting() {
+      if (!io_) return;
+      if (times_) --io_->setting_times_;
+      io_->setting_.leave();
+    }
+
+   private:
+    std::shared_ptr<FileIo> io_;
+    const bool times_;
+  };
   // Sends what is deferred, and waits until it is answered.
   runtime::Task<Status> settle_attrs(runtime::Cancel* cancel);
 
@@ -159,7 +191,16 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   // drain(), with the new attributes in the same round trip, and fsync where wanted; reports the
   // latched error of `file`.
   runtime::Task<Status> flush(OpenFileRef file, bool sync_to_disk, runtime::Cancel* cancel);
+  // What close(2) does where content waits for fsync(2): it tells what is known to have failed.
+  runtime::Task<Status> flush_ahead(OpenFileRef file);
+  // Waits until every byte accepted so far is acknowledged, or must be sent once more.
+  runtime::Task<void> acknowledged_or_lost();
   bool clean() const { return unacknowledged_.empty() && !gathering_; }
+
+  // What is written to a new file, from its beginning on, is kept while it is small ...
+  void keep_content();
+  // ... and is then cached, so that who reads it at once need not ask for it.
+  void cache_content();
   // Where a request belongs that must not overtake our writes.
   sftp::Queue queue() const { return clean() ? sftp::Queue::kMetadata : sftp::Queue::kBulk; }
 
@@ -278,6 +319,7 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
                  std::vector<std::byte> tail);
   OpenFileRef next_to_reopen(const ClientRef& client);
   void lose(const OpenFileRef& file, const std::string& why);
+  bool is_abandoned(const OpenFile& file) const;
   void send_again();
   void end(const Error& why);
   void remember(std::uint64_t offset, ByteSpan bytes);
@@ -294,13 +336,17 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   std::uint64_t accepted_ = 0;  // writes so far
   Striping striping_;
 
+  std::optional<std::vector<std::byte>> kept_content_;
+
   std::unique_ptr<DeferredAttrs> deferred_;
-  runtime::Gate setting_;  // changes of attributes under way
+  unsigned setting_times_ = 0;  // of those under way, which change times or the size
+  runtime::Gate setting_;       // changes of attributes under way
 
   // The connection
   ClientRef client_;  // in which the handles of all descriptors that are not lost are valid
   bool recovering_ = false;
   bool unopened_ = false;  // some descriptor has never had a handle
+  bool unborn_ = false;    // the file is still to be made
   runtime::WaitList recovered_;
   std::optional<Error> ended_;  // the session was closed for good
   std::vector<std::weak_ptr<OpenFile>> descriptors_;

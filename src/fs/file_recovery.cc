@@ -81,6 +81,34 @@ void FileIo::attach_unopened(const OpenFileRef& file) {
   if (!clean() || striping_.routing != Routing::kHome) start_recovery();
 }
 
+void FileIo::attach_unborn(const OpenFileRef& file) {
+  slot_.add_user(weak_from_this());
+  descriptors_.push_back(file);
+  unborn_ = true;
+  recovering_ = true;
+}
+
+void FileIo::born(const OpenFileRef& file, ClientRef client, sftp::Handle handle) {
+  unborn_ = false;
+  recovering_ = false;
+  file->client = std::move(client);
+  file->handle = std::move(handle);
+  if (ended_) return;
+  const bool usable = file->client && file->client->alive();
+  if (!usable) return start_recovery();
+  client_ = file->client;
+  send_again();
+  recovered_.notify_all();
+}
+
+void FileIo::not_born(const OpenFileRef& file, const std::string& why) {
+  unborn_ = false;
+  recovering_ = false;
+  file->lost = Error::system(EIO, file->path + ": " + why);
+  file->stale.store(true, std::memory_order_release);
+  if (!ended_) start_recovery();
+}
+
 void FileIo::connection_lost() {
   if (!is_live()) start_recovery();
 }
@@ -92,6 +120,7 @@ void FileIo::session_ready() {
 void FileIo::start_recovery() {
   if (recovering_ || ended_) return;
   recovering_ = true;
+  progress_.notify_all();
   runtime::spawn(recover(shared_from_this()));
 }
 
@@ -215,8 +244,15 @@ runtime::Task<Status> FileIo::restore_mode(ClientRef client) {
   co_return Status();
 }
 
+// Closed and removed: whatever becomes of it, nobody can tell.
+bool FileIo::is_abandoned(const OpenFile& file) const {
+  return file.released && shared_.inodes.paths(*inode_).empty();
+}
+
 void FileIo::lose(const OpenFileRef& file, const std::string& why) {
-  if (file->client == nullptr) {
+  if (is_abandoned(*file)) {
+    log_debug("{}: removed and closed before all of it was sent", file->path);
+  } else if (file->client == nullptr) {
     log_warning("{}: opened without asking (nocto), and then it could not be: {}", file->path, why);
   } else {
     log_error("{}: an open file was lost with the connection: {}", file->path, why);
@@ -296,7 +332,7 @@ runtime::Task<Result<FileIo::Reopened>> FileIo::open_again(OpenFileRef file, std
       client->close(*handle).forget();
       co_return fail(ErrorCode::kInvalid, "something else has taken its name");
     }
-    const bool was_open = file->client != nullptr;
+    const bool was_open = file->client != nullptr || file->made_here;
     const bool denied =
         was_open && !handle && handle.error().is_sftp(sftp::kFxPermissionDenied) && regular;
     if (denied) {

@@ -14,6 +14,9 @@ namespace {
 // request header it saves.
 constexpr std::size_t kGatherBelowBytes = 64 * 1024;
 
+// A file that is not larger is kept until it is closed (keep_content()).
+constexpr std::size_t kKeptBytesMax = 64 * 1024;
+
 // Until a read has measured the link.
 constexpr std::size_t kWindowAtFirstBytes = 1 << 20;
 
@@ -26,6 +29,8 @@ FileIo::FileIo(Shared& shared, SessionSlot& slot, InodeRef inode)
       readahead_window_max_(std::min(kWindowAtFirstBytes, shared.options.cache_size_bytes / 2)) {}
 
 std::size_t FileIo::gather_bytes_max(const OpenFile& file) const {
+  constexpr std::size_t kUnknown = 32 * 1024;  // what every server takes
+  if (!file.client) return kUnknown;
   return static_cast<std::size_t>(
       std::min<std::uint64_t>(file.client->limits().write_bytes_max, 1 << 20));
 }
@@ -38,17 +43,21 @@ runtime::Task<Status> FileIo::write(OpenFileRef file, std::uint64_t offset, Shar
     if (!notified) co_return fail(cancel->error());
   }
   // What changes attributes comes before these bytes.
-  const Status settled = co_await settle_attrs(cancel);
-  if (!settled) co_return settled;
+  while (write_must_wait()) {
+    const Status settled = co_await settle_attrs(cancel);
+    if (!settled) co_return settled;
+  }
   const Status before = usable_for_writing(*file);
   if (!before) co_return before;
   if (is_live()) follow_link(*client_);
   const Status room = co_await slot_.worker().dirty_bytes().acquire(data.size(), cancel);
   if (!room) co_return room;
   const Status after = usable_for_writing(*file);
-  if (!after) {
-    slot_.worker().dirty_bytes().release(data.size());
-    co_return after;
+  const bool overtaken = after && (resizing_ > 0 || write_must_wait());
+  if (!after || overtaken) slot_.worker().dirty_bytes().release(data.size());
+  if (!after) co_return after;
+  if (overtaken) {
+    co_return co_await write(std::move(file), offset, std::move(data), cancel);
   }
   accept(file, offset, std::move(data));
   if (shared_.options.sync_writes) {
@@ -90,6 +99,7 @@ FileIo::Resizing::Resizing(std::shared_ptr<FileIo> io) : io_(std::move(io)) {
   if (!io_) return;
   ++io_->resizing_;
   io_->sample_.reset();
+  io_->kept_content_.reset();
 }
 
 FileIo::Resizing::~Resizing() {
@@ -107,6 +117,14 @@ void FileIo::accept(const OpenFileRef& file, std::uint64_t offset, SharedBytes d
   ++accepted_;
   if (sample_ && sample_->offset < end && offset < sample_->offset + sample_->bytes.size()) {
     sample_.reset();
+  }
+  if (kept_content_) {
+    if (offset == kept_content_->size() && end <= kKeptBytesMax) {
+      const ByteSpan bytes = data.span();
+      kept_content_->insert(kept_content_->end(), bytes.begin(), bytes.end());
+    } else {
+      kept_content_.reset();
+    }
   }
   stream_moves(file, data.size(), true);
   if (gather(file, offset, data)) return;
@@ -222,7 +240,12 @@ runtime::Task<void> FileIo::transmit(std::shared_ptr<FileIo> self, ExtentRef ext
 runtime::Task<void> FileIo::refuse(ExtentRef extent, Error error) {
   if (extent->refused) co_return;
   extent->refused = true;
+  if (is_abandoned(*extent->file)) {
+    settle(*extent);
+    co_return;
+  }
   shared_.counters.write_errors.fetch_add(1, std::memory_order_relaxed);
+  shared_.journal.mistrust();
   inode_->expire();
   const Result<std::string> path = shared_.inodes.path(*inode_);
   const Situation situation(Attempt::kWrite, path ? *path : shared_.inodes.root_path());
@@ -270,6 +293,39 @@ runtime::Task<Status> FileIo::drain(runtime::Cancel* cancel) {
     if (!notified) co_return fail(cancel->error());
   }
   co_return Status();
+}
+
+// Of a file that is to be made its bytes wait; only a lost connection may take longer.
+runtime::Task<void> FileIo::acknowledged_or_lost() {
+  send_gathered();
+  const std::uint64_t target = unacknowledged_.last_number();
+  while (!unacknowledged_.settled_up_to(target) && (unborn_ || !recovering_) && !ended_) {
+    co_await progress_.wait();
+  }
+}
+
+runtime::Task<Status> FileIo::flush_ahead(OpenFileRef file) {
+  send_gathered();
+  cache_content();
+  if (file->lost) co_return fail(*file->lost);
+  co_return take_error(*file);
+}
+
+void FileIo::keep_content() { kept_content_.emplace(); }
+
+void FileIo::cache_content() {
+  if (!kept_content_) return;
+  const std::vector<std::byte> content = std::move(*kept_content_);
+  kept_content_.reset();
+  const AttrView view = inode_->view(shared_.clock.now());
+  if (content.empty() || view.attrs.size != content.size()) return;
+  if (content.size() > shared_.options.block_size_bytes) return;
+  const cache::BlockKey key{inode_->id(), view.generation, 0};
+  cache::Lookup lookup = shared_.cache.get(key, nullptr, cache::Access::kRead);
+  auto* load = std::get_if<cache::Load>(&lookup);
+  if (load == nullptr) return;
+  std::memcpy(load->buffer().data(), content.data(), content.size());
+  load->commit(content.size()).release();
 }
 
 runtime::Task<Status> FileIo::flush(OpenFileRef file, bool sync_to_disk, runtime::Cancel* cancel) {

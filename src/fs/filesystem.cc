@@ -169,6 +169,11 @@ Completion Filesystem::start_on(SessionSlot& slot, OperationContext& op) {
     const Status known = co_await learn_user(slot, op);
     if (!known) co_return known;
   }
+  if (shared_.options.durability == Durability::kFsync) {
+    auto home = [](sftp::Client& client) { return client.stat("."); };
+    const Result<sftp::Attrs> login = co_await ask<sftp::Attrs>(slot, op.cancel.get(), home);
+    if (login && login->has(sftp::kAttrUidGid)) creator_.learn_user(login->uid);
+  }
   const AttrToken token = shared_.token(Ordering::kIndependent);
   const std::string path = *root;
   auto look = [path](sftp::Client& client) { return client.stat(path); };
@@ -199,6 +204,13 @@ Completion Filesystem::drain(OperationContext& op) {
     // What was refused has been named when it was; what is still waiting is named when its session
     // is closed (FileIo).
     if (!flushed) result = flushed;
+  }
+  const Status settled = co_await shared_.journal.settled(op.cancel.get());
+  if (!settled) result = settled;
+  for (const std::unique_ptr<Worker>& worker : shared_.pool.workers()) {
+    const Status closed =
+        co_await runtime::run_on(worker->loop(), worker->closing().drained(op.cancel.get()));
+    if (!closed) result = closed;
   }
   // Files whose close(2) was interrupted are no longer among the open ones, but their bytes count.
   for (const std::unique_ptr<Worker>& worker : shared_.pool.workers()) {

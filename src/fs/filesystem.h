@@ -13,19 +13,25 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
+#include "fs/creator.h"
 #include "fs/directory_prefetch.h"
 #include "fs/errno_map.h"
 #include "fs/file_prefetch.h"
 #include "fs/hot_directories.h"
 #include "fs/shared.h"
 #include "fs/types.h"
+#include "runtime/hop.h"
 #include "runtime/task.h"
 
 namespace sftpfs::fs {
+
+class IoShare;
 
 // Takes directory entries one by one until it is full.
 class DirectorySink {
@@ -110,6 +116,7 @@ class Filesystem {
   Completion readdir(OperationContext& op, std::uint64_t handle, std::uint64_t offset,
                      bool with_attributes, DirectorySink& sink);
   Completion releasedir(OperationContext& op, std::uint64_t handle);
+  Completion fsyncdir(OperationContext& op, std::uint64_t inode);
 
  private:
   // A new object and the attributes that were asked for right behind its making.
@@ -171,6 +178,40 @@ class Filesystem {
   InodeRef enter_new(const InodeRef& parent, const std::string& name, const sftp::Attrs& attrs,
                      const AttrToken& token);
 
+  // What is answered before the server has done it (ops_ahead.cc); all on the journal's loop.
+  bool may_run_ahead(const InodeRef& directory) const;
+  bool certainly_absent(const Inode& directory, const std::string& name) const;
+  std::optional<sftp::Attrs> predict_new(const OperationContext& op, const Inode& directory,
+                                         std::uint32_t mode) const;
+  bool may_lose_name(const InodeRef& child) const;
+  void name_vouched(Inode& parent, const std::string& name, const sftp::Attrs& attrs);
+  void names_changed_ahead(Inode& directory);
+  void vouch_names(const Inode& inode, const sftp::Attrs& attrs);
+  void ahead_ended(JournalEntry::Kind kind, const std::string& path, const Status& status,
+                   const InodeRef& parent, const std::string& name, const InodeRef& inode);
+  std::function<void(const JournalAnswer&)> when_made(JournalEntry::Kind kind, std::string path,
+                                                      InodeRef parent, std::string name,
+                                                      InodeRef inode);
+  std::optional<EntryReply> make_ahead(const OperationContext& op, const Making& making);
+  std::optional<CreateReply> create_ahead(const OperationContext& op, const InodeRef& parent,
+                                          const std::string& name, std::uint32_t mode, int flags);
+  std::optional<EntryReply> link_ahead(const InodeRef& inode, const InodeRef& parent,
+                                       const std::string& name);
+  bool remove_ahead(const InodeRef& parent, const std::string& name, bool directory);
+  bool rename_ahead(const InodeRef& parent, const std::string& name, const InodeRef& new_parent,
+                    const std::string& new_name, bool replace);
+  bool setattr_ahead(const InodeRef& inode, const SetAttr& change);
+  bool set_ahead(const InodeRef& inode, const sftp::Attrs& wire);
+  runtime::Task<void> close_ahead(OpenFileRef file, std::shared_ptr<const IoShare> share);
+  runtime::Task<void> leave_as_shown(OpenFileRef file);
+  static Status told_late(Inode& inode);
+  // What `attempt` answers early; nothing if it cannot.
+  template <class Attempt>
+  runtime::Task<std::invoke_result_t<Attempt>> ahead(Attempt attempt);
+  // The same; if it cannot, all that came before is on the server then.
+  template <class Attempt>
+  Outcome<std::invoke_result_t<Attempt>> ahead_or_settled(OperationContext& op, Attempt attempt);
+
   // The bodies that run on a session's loop.
   Outcome<EntryReply> lookup_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                 std::string name);
@@ -181,6 +222,7 @@ class Filesystem {
   Outcome<AttrReply> setattr_open(std::shared_ptr<FileIo> io, OperationContext& op, SetAttr change,
                                   OpenFileRef file);
   bool may_defer(const FileIo& io, const SetAttr& change) const;
+  bool may_defer_on(const AttrView& view, const SetAttr& change) const;
   Completion apply_deferred(std::shared_ptr<FileIo> io, SetAttr change, OpenFileRef file);
   Outcome<AttrReply> setattr_shielded(SessionSlot& slot, OperationContext& op, InodeRef inode,
                                       SetAttr change, OpenFileRef file);
@@ -225,6 +267,8 @@ class Filesystem {
   Completion replace_file(SessionSlot& slot, std::string from, std::string to, std::string aside);
   // Before an open file loses its name: without a connection it could not be opened again.
   Completion keep_open(OperationContext& op, InodeRef inode);
+  SessionSlot& slot_in_order();
+  Outcome<ClientRef> ready_in_order(SessionSlot& slot, runtime::Cancel* cancel);
   Outcome<std::string> readlink_on(SessionSlot& slot, OperationContext& op, InodeRef inode);
   Outcome<StatFsReply> statfs_on(SessionSlot& slot, std::shared_ptr<runtime::Cancel> cancel);
   Completion learn_user(SessionSlot& slot, OperationContext& op);
@@ -265,9 +309,38 @@ class Filesystem {
   // The server has refused a change of attributes that it owes to the owner of a file: some keep no
   // modes or times. From then on all are waited for, so that who asks is told.
   std::atomic<bool> attrs_refused_{false};
+  Creator creator_;
   DirectoryPrefetch prefetch_;
   HotDirectories hot_;
   FilePrefetch files_ahead_;
 };
+
+namespace detail {
+
+template <class Attempt>
+runtime::Task<std::invoke_result_t<Attempt>> call(Attempt attempt) {
+  co_return attempt();
+}
+
+}  // namespace detail
+
+template <class Attempt>
+runtime::Task<std::invoke_result_t<Attempt>> Filesystem::ahead(Attempt attempt) {
+  using Reply = std::invoke_result_t<Attempt>;
+  if (shared_.options.durability != Durability::kFsync) co_return Reply();
+  co_return co_await runtime::run_on(shared_.journal.loop(), detail::call(std::move(attempt)));
+}
+
+template <class Attempt>
+Outcome<std::invoke_result_t<Attempt>> Filesystem::ahead_or_settled(OperationContext& op,
+                                                                    Attempt attempt) {
+  using Reply = std::invoke_result_t<Attempt>;
+  Reply reply = co_await ahead(std::move(attempt));
+  if (!reply) {
+    const Status settled = co_await shared_.journal.settled(op.cancel.get());
+    if (!settled) co_return fail(settled.error());
+  }
+  co_return Result<Reply>(std::move(reply));
+}
 
 }  // namespace sftpfs::fs

@@ -52,6 +52,7 @@ NameAnswer HotDirectories::look_up(const InodeRef& directory, const std::string&
                          answer.origin == Origin::kGuessed && shared_.options.close_to_open;
     if (guessed && !record.missed.contains(name)) answer.presence = Presence::kUnknown;
     if (!is_due(record, answer, now) || under_way_ >= kAtOnceMax) return answer;
+    if (shared_.journal.pending() > 0) return answer;
     const bool of_use = !record.listed || record.served >= kServedAtLeast;
     record.asked_wanted = of_use ? kAskedAtFirst : std::min(2 * record.asked_wanted, kAskedMax);
     record.busy = true;

@@ -22,6 +22,7 @@ AttrView Inode::view(TimePoint now) const {
   view.known = attrs_known_;
   view.locally_modified = locally_modified_;
   view.changing = changes_under_way_ > 0;
+  view.in_doubt = changes_in_doubt_ > 0;
   // What we guess of our own writes serves until they have ended, then the server is asked.
   view.fresh = attrs_known_ && !doubted_ &&
                (locally_modified_ ? changes_under_way_ > 0 : now < attrs_expire_);
@@ -83,6 +84,7 @@ void Inode::mode_aside_ends() {
 std::uint64_t Inode::change_begins(Change change) {
   const MutexLock lock(mutex_);
   ++changes_under_way_;
+  if (change != Change::kAhead) ++changes_in_doubt_;
   last_begun_ = ++ticks_;
   if (change == Change::kContent) locally_modified_ = true;
   return last_begun_;
@@ -114,10 +116,11 @@ void Inode::predict(const sftp::Attrs& changed) {
   }
 }
 
-void Inode::change_ends() {
+void Inode::change_ends(Change change) {
   const MutexLock lock(mutex_);
   SFTPFS_CHECK(changes_under_way_ > 0);
   --changes_under_way_;
+  if (change != Change::kAhead) --changes_in_doubt_;
   if (changes_under_way_ == 0) written_to_ = 0;
   last_ended_ = ++ticks_;
 }
@@ -131,6 +134,28 @@ std::uint64_t Inode::change_repeats() {
 void Inode::set_size(std::uint64_t size_bytes, std::uint64_t tick) {
   const MutexLock lock(mutex_);
   if (last_begun_ <= tick) attrs_.size = size_bytes;
+}
+
+void Inode::names_changed_ahead(std::uint32_t mtime, TimePoint believed_until) {
+  const MutexLock lock(mutex_);
+  names_changed_ = listing_changed_ = ++ticks_;
+  attrs_.mtime = mtime;
+  if (attrs_known_ && !doubted_) attrs_expire_ = std::max(attrs_expire_, believed_until);
+}
+
+void Inode::listing_changed_behind() {
+  const MutexLock lock(mutex_);
+  names_changed_ = listing_changed_ = ++ticks_;
+}
+
+void Inode::latch_ahead_error(const Error& error) {
+  const MutexLock lock(mutex_);
+  if (!ahead_error_) ahead_error_ = error;
+}
+
+std::optional<Error> Inode::take_ahead_error() {
+  const MutexLock lock(mutex_);
+  return std::exchange(ahead_error_, std::nullopt);
 }
 
 void Inode::names_changed() {

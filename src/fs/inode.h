@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/thread_annotations.h"
 #include "sftp/types.h"
 
@@ -38,8 +39,8 @@ class InodeTable;
 enum class Ordering : std::uint8_t { kIndependent, kBehindChanges };
 
 // Of a change of ours: kContent explains another size or modification time, kOther (permissions,
-// owner, names) does not.
-enum class Change : std::uint8_t { kContent, kOther };
+// owner, names) does not. kAhead: what it leads to is shown already.
+enum class Change : std::uint8_t { kContent, kOther, kAhead };
 
 // Orders changes and requests of one mount.
 using Ticks = std::atomic<std::uint64_t>;
@@ -56,7 +57,8 @@ struct AttrView {
   bool known = false;
   bool fresh = false;  // within its lifetime, or only we change it just now
   bool locally_modified = false;
-  bool changing = false;  // a change of ours is under way
+  bool changing = false;  // a change of ours is under way ...
+  bool in_doubt = false;  // ... and what it leads to is not shown yet
   Duration remaining{};   // of the lifetime
   std::uint64_t generation = 0;
 };
@@ -87,7 +89,7 @@ class Inode {
   // server's answer. A write makes the file grow at once.
   std::uint64_t change_begins(Change change);
   void write_begins(std::uint64_t end_offset, WallTime wall_now);
-  void change_ends();
+  void change_ends(Change change = Change::kAhead);
   // The request of a change under way is queued once more; what was asked for before is no longer
   // behind it. Returns the new tick.
   std::uint64_t change_repeats();
@@ -98,6 +100,14 @@ class Inode {
   // A directory: names in it have been made, removed or renamed by us.
   void names_changed();
   bool names_changed_since(const AttrToken& token) const;
+  // The same, of changes that the server is still to make (journal.h): what else is known of the
+  // directory goes on being believed until then.
+  void names_changed_ahead(std::uint32_t mtime, TimePoint believed_until);
+  // The server has made them.
+  void listing_changed_behind();
+  // What was promised and then refused by the server; told once.
+  void latch_ahead_error(const Error& error);
+  std::optional<Error> take_ahead_error();
   // A directory: what a listing shows, names or attributes of what they name, was changed by us.
   void listing_changed();
   bool listing_changed_since(const AttrToken& token) const;
@@ -158,6 +168,7 @@ class Inode {
   bool doubted_ SFTPFS_GUARDED_BY(mutex_) = false;          // see expire()
   std::uint64_t written_to_ SFTPFS_GUARDED_BY(mutex_) = 0;  // the end of our writes under way
   std::uint64_t changes_under_way_ SFTPFS_GUARDED_BY(mutex_) = 0;
+  std::uint64_t changes_in_doubt_ SFTPFS_GUARDED_BY(mutex_) = 0;
   std::uint64_t last_begun_ SFTPFS_GUARDED_BY(mutex_) = 0;       // tick of our newest change
   std::uint64_t last_ended_ SFTPFS_GUARDED_BY(mutex_) = 0;       // tick of the newest answer to one
   std::uint64_t names_changed_ SFTPFS_GUARDED_BY(mutex_) = 0;    // tick
@@ -166,6 +177,7 @@ class Inode {
   bool mode_aside_ SFTPFS_GUARDED_BY(mutex_) = false;
   std::uint32_t true_mode_ SFTPFS_GUARDED_BY(mutex_) = 0;         // of answers asked for ...
   std::uint64_t mode_aside_ended_ SFTPFS_GUARDED_BY(mutex_) = 0;  // ... before this tick
+  std::optional<Error> ahead_error_ SFTPFS_GUARDED_BY(mutex_);
   std::uint64_t generation_ SFTPFS_GUARDED_BY(mutex_) = 1;
   // This generation's content may be from before a change that attributes do not show. True after
   // a change by somebody else, until it is settled.
@@ -184,7 +196,7 @@ using InodeRef = std::shared_ptr<Inode>;
 class ChangeScope {
  public:
   // `inode` may be null: nothing known is changed.
-  ChangeScope(InodeRef inode, Change change) : inode_(std::move(inode)) {
+  ChangeScope(InodeRef inode, Change change) : inode_(std::move(inode)), change_(change) {
     if (inode_) begun_ = inode_->change_begins(change);
   }
   ~ChangeScope() { end(); }
@@ -197,11 +209,12 @@ class ChangeScope {
   }
   void end() {
     const InodeRef inode = std::exchange(inode_, nullptr);
-    if (inode) inode->change_ends();
+    if (inode) inode->change_ends(change_);
   }
 
  private:
   InodeRef inode_;
+  const Change change_;
   std::uint64_t begun_ = 0;
 };
 

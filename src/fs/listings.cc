@@ -69,7 +69,8 @@ std::vector<ListedDirectory> Listings::subdirectories(const Inode& directory, Ti
   if (listing == nullptr) return found;
   for (const std::string& name : listing->subdirectories) {
     const auto entry = listing->names.find(name);
-    const bool there = entry != listing->names.end() && entry->second.known;
+    const bool there = entry != listing->names.end() && entry->second.known &&
+                       S_ISDIR(entry->second.attrs.permissions) && !entry->second.vouched;
     if (there) found.push_back(ListedDirectory{name, entry->second.attrs, listing->token});
   }
   return found;
@@ -83,7 +84,7 @@ std::vector<ListedFile> Listings::files(const Inode& directory, TimePoint now,
     const Listing* const listing = find_locked(directory, now);
     if (listing == nullptr || listing->names.size() > count_max) return {};
     for (const auto& [name, entry] : listing->names) {
-      const bool file = entry.known && entry.attrs.has(sftp::kAttrPermissions) &&
+      const bool file = entry.known && !entry.vouched && entry.attrs.has(sftp::kAttrPermissions) &&
                         S_ISREG(entry.attrs.permissions);
       if (file) found.emplace_back(entry.position, ListedFile{name, entry.attrs, listing->token});
     }
@@ -105,6 +106,10 @@ std::optional<WholeListing> Listings::whole(const Inode& directory, TimePoint no
   whole.entries.reserve(listing->names.size());
   for (const auto& [name, entry] : listing->names) {
     if (!entry.known) return std::nullopt;
+    if (entry.vouched) {
+      whole.vouched.push_back(name);
+      continue;
+    }
     sftp::DirEntry& copy = whole.entries.emplace_back();
     copy.name = name;
     copy.attrs = entry.attrs;
@@ -126,6 +131,8 @@ NameAnswer Listings::find(const Inode& directory, const std::string& name, TimeP
   } else if (entry->second.known) {
     answer.presence = Presence::kPresent;
     answer.attrs = entry->second.attrs;
+    answer.vouched = entry->second.vouched.has_value();
+    if (answer.vouched) answer.token = *entry->second.vouched;
   }
   return answer;
 }
@@ -140,6 +147,20 @@ void Listings::made(const Inode& directory, const std::string& name) {
   found->second.bytes += kNameBytes + name.size();
   bytes_ += kNameBytes + name.size();
   if (found->second.bytes > bytes_max_ / 2) drop_locked(directory.id());
+}
+
+void Listings::vouch(const Inode& directory, const std::string& name, const sftp::Attrs& attrs,
+                     const AttrToken& token) {
+  made(directory, name);
+  const MutexLock lock(mutex_);
+  const auto found = listings_.find(directory.id());
+  if (found == listings_.end()) return;
+  const auto kept = found->second.names.find(name);
+  if (kept == found->second.names.end()) return;
+  Entry& entry = kept->second;
+  entry.known = true;
+  entry.attrs = attrs;
+  entry.vouched = token;
 }
 
 void Listings::still_ours(const Inode& directory, TimePoint until) {

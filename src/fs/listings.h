@@ -45,6 +45,7 @@ struct NameAnswer {
   sftp::Attrs attrs;     // of a present name
   AttrToken token;       // from before the listing was asked for
   Duration remaining{};  // of the listing's lifetime
+  bool vouched = false;  // by us: good for a known inode only
 };
 
 struct ListedDirectory {
@@ -61,7 +62,8 @@ struct ListedFile {
 
 struct WholeListing {
   std::vector<sftp::DirEntry> entries;
-  AttrToken token;  // from before the listing was asked for
+  std::vector<std::string> vouched;  // names that only their inodes can tell the attributes of
+  AttrToken token;                   // from before the listing was asked for
 };
 
 class Listings {
@@ -93,6 +95,9 @@ class Listings {
   // listing_changed().
   void made(const Inode& directory, const std::string& name);
   void removed(const Inode& directory, const std::string& name);
+  // We have made or changed it, and as long as its inode is known that has its attributes.
+  void vouch(const Inode& directory, const std::string& name, const sftp::Attrs& attrs,
+             const AttrToken& token);
   // We are still making names in a directory that was made here: nobody else is thought to do so
   // until then.
   void still_ours(const Inode& directory, TimePoint until);
@@ -107,6 +112,7 @@ class Listings {
     bool known = false;  // else the server has to be asked
     std::uint32_t position = 0;
     sftp::Attrs attrs;
+    std::optional<AttrToken> vouched;
   };
   struct Listing {
     AttrToken token;

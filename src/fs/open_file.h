@@ -55,6 +55,10 @@ struct OpenFile {
   bool append = false;
   // The file was made by the open that this descriptor comes from, and is not closed yet.
   std::atomic<bool> made_here{false};
+  // The application has closed it; what is left goes on behind its back.
+  std::atomic<bool> released{false};
+  // Its attributes are as we say from when it was made ahead until all is on the server.
+  std::unique_ptr<ChangeScope> ours;
 
   Readahead readahead;
   // The first error of a write that was already acknowledged to the application: reported once,

@@ -80,17 +80,30 @@ Outcome<AttrReply> Filesystem::setattr(OperationContext& op, std::uint64_t inode
   if (io) {
     co_return co_await runtime::run_on(io->home(), setattr_open(io, op, change, file));
   }
+  const auto early = [this, &found, &change] { return setattr_ahead(*found, change); };
+  const Result<bool> ahead = co_await ahead_or_settled(op, early);
+  if (!ahead) co_return fail(ahead.error());
+  if (*ahead) co_return attr_reply(**found);
   const Lease lease(shared_.pool.pick());
   co_return co_await runtime::run_on(lease.loop(),
                                      setattr_shielded(lease.slot(), op, *found, change, nullptr));
 }
 
+bool Filesystem::setattr_ahead(const InodeRef& inode, const SetAttr& change) {
+  const AttrView view = inode->view(shared_.clock.now());
+  return may_defer_on(view, change) && set_ahead(inode, to_wire(change, view.attrs));
+}
+
 // Whether the change cannot fail: the server lets the owner of a file set its times and the plain
 // bits of its mode, and its owner to what it is already.
 bool Filesystem::may_defer(const FileIo& io, const SetAttr& change) const {
-  constexpr std::uint32_t kSpecialBits = 07000;
   const AttrView view = io.inode()->view(shared_.clock.now());
-  if (!view.fresh || !io.is_live() || shared_.options.sync_writes) return false;
+  return (io.is_live() || io.is_unborn()) && may_defer_on(view, change);
+}
+
+bool Filesystem::may_defer_on(const AttrView& view, const SetAttr& change) const {
+  constexpr std::uint32_t kSpecialBits = 07000;
+  if (!view.fresh || shared_.options.sync_writes) return false;
   if (attrs_refused_.load(std::memory_order_relaxed)) return false;
   if ((view.attrs.flags & kWholeAttributes) != kWholeAttributes) return false;
   if (change.has_size || (change.has_atime && !change.has_mtime)) return false;
@@ -166,9 +179,27 @@ Outcome<sftp::Attrs> Filesystem::current_attrs(SessionSlot& slot, OperationConte
     };
     co_return co_await file->io->ask_file<sftp::Attrs>(file, op.cancel.get(), send);
   }
-  const Result<AttrReply> asked = co_await getattr_on(slot, op, inode);
-  if (!asked) co_return fail(asked.error());
-  co_return inode->view(shared_.clock.now()).attrs;
+  const std::shared_ptr<FileIo> io = inode->io();
+  Result<ClientRef> client = co_await client_for(slot, io, nullptr, op.cancel.get());
+  if (!client) co_return fail(client.error());
+  const Result<std::string> path = shared_.inodes.path(*inode);
+  const OpenFileRef unnamed = path ? nullptr : find_open(*inode, false);
+  if (unnamed) {
+    co_return co_await current_attrs(slot, op, inode, unnamed, with_mtime);
+  }
+  if (!path) co_return fail(path.error());
+  if (io) io->send_gathered();
+  const sftp::Queue queue = io ? io->queue() : sftp::Queue::kMetadata;
+  const bool root = inode->id() == kRootInode;
+  sftp::Call<sftp::Attrs> look =
+      root ? (*client)->stat(*path, queue) : (*client)->lstat(*path, queue);
+  const Result<sftp::Attrs> attrs = co_await look.until(op.cancel.get());
+  if (was_refused(attrs)) {
+    co_return fail(Error::system(to_errno(attrs.error(), Attempt::kLookup)));
+  }
+  if (!was_lost(attrs)) co_return attrs;
+  if (io) io->connection_lost();
+  co_return co_await current_attrs(slot, op, inode, nullptr, with_mtime);
 }
 
 // The change itself, with the attributes that it leads to.
@@ -207,7 +238,17 @@ runtime::Task<Filesystem::Changed> Filesystem::change_once(ClientRef client, Ino
 
 Outcome<AttrReply> Filesystem::setattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode,
                                           SetAttr change, OpenFileRef file) {
+  const bool ahead = shared_.options.durability == Durability::kFsync;
+  const std::shared_ptr<FileIo> io = ahead ? inode->io() : nullptr;
+  while (io && !io->attrs_settled()) {
+    const Status settled = co_await io->settle_attrs(op.cancel.get());
+    if (!settled) co_return fail(settled.error());
+  }
+  // Other changes wait for it: they follow each other on the server as they were asked for.
+  std::optional<FileIo::Setting> setting;
+  setting.emplace(io, change.has_mtime || change.has_size);
   const Status changed = co_await change_attrs(slot, op, inode, change, std::move(file));
+  setting.reset();
   if (!changed) co_return fail(changed.error());
   co_return co_await getattr(op, inode->id());
 }
@@ -241,6 +282,11 @@ Completion Filesystem::change_attrs(SessionSlot& slot, OperationContext& op, Ino
       inode->new_generation();
     }
     if (!client) co_return fail(client.error());
+    if (file == nullptr) {
+      const Status settled = co_await shared_.journal.settled(patience);
+      if (!settled) co_return settled;
+      if (io && !io->is_live()) continue;
+    }
     const Result<std::string> path = shared_.inodes.path(*inode);
     if (!path && file == nullptr) {
       file = find_open(*inode, change.has_size);

@@ -21,6 +21,10 @@ Outcome<OpenReply> Filesystem::opendir(OperationContext& op, std::uint64_t inode
   const Result<InodeRef> found = find(inode);
   if (!found) co_return fail(found.error());
   std::shared_ptr<DirectoryStream> stream = open_known(*found);
+  if (!stream) {
+    const Status settled = co_await shared_.journal.settled(op.cancel.get());
+    if (!settled) co_return fail(settled.error());
+  }
   if (!stream) stream = prefetch_.opening(*found);
   if (!stream) stream = std::make_shared<DirectoryStream>(shared_, shared_.pool.pick(), *found);
   const Status opened = co_await runtime::run_on(stream->home(), stream->open(op.cancel.get()));
@@ -35,6 +39,13 @@ std::shared_ptr<DirectoryStream> Filesystem::open_known(const InodeRef& director
   if (!shared_.options.listings_serve_opendir) return nullptr;
   std::optional<WholeListing> known = shared_.listings.whole(*directory, shared_.clock.now());
   if (!known) return nullptr;
+  for (const std::string& name : known->vouched) {
+    const InodeRef inode = shared_.inodes.find_child(*directory, name);
+    if (!inode) return nullptr;
+    sftp::DirEntry& entry = known->entries.emplace_back();
+    entry.name = name;
+    entry.attrs = inode->view(shared_.clock.now()).attrs;
+  }
   auto stream = std::make_shared<DirectoryStream>(shared_, shared_.pool.pick(), directory);
   stream->show(std::move(*known));
   return stream;
@@ -82,7 +93,8 @@ bool Filesystem::add_entry(const Inode& parent, const sftp::DirEntry& entry, con
   const bool complete = (entry.attrs.flags & kWholeAttributes) == kWholeAttributes;
   // A name that we have removed or made since is not what the server has shown: the kernel must
   // not take it for one that exists.
-  const bool current = directory && !directory->names_changed_since(token);
+  const bool current =
+      directory && !directory->names_changed_since(token) && shared_.journal.pending() == 0;
   if (!with_attributes || !complete || !current) return sink.add(item, nullptr);
   const InodeRef inode = enter_seen(directory, entry.name, entry.attrs, token);
   if (!inode) return sink.add(item, nullptr);

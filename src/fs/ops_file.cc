@@ -33,6 +33,12 @@ Outcome<CreateReply> Filesystem::create(OperationContext& op, std::uint64_t pare
                                         std::string name, std::uint32_t mode, int flags) {
   const Result<InodeRef> directory = find(parent);
   if (!directory) co_return fail(directory.error());
+  const auto early = [this, &op, &directory, &name, mode, flags] {
+    return create_ahead(op, *directory, name, mode, flags);
+  };
+  Result<std::optional<CreateReply>> ahead = co_await ahead_or_settled(op, early);
+  if (!ahead) co_return fail(ahead.error());
+  if (*ahead) co_return **ahead;
   const Lease lease(shared_.pool.pick());
   SessionSlot& slot = lease.slot();
   auto start = [this, &slot, parent = *directory, name, mode, flags](OperationContext& own) {
@@ -133,6 +139,7 @@ Outcome<CreateReply> Filesystem::create_on(SessionSlot& slot, OperationContext& 
   file->path = *path;
   describe_access(*file, flags);
   if (!is_of_type(made->attrs, S_IFREG)) co_return fail(Error::system(ESTALE));
+  creator_.learn(mode, made->attrs);
   file->inode = enter_new(parent, name, made->attrs, made->token);
   file->io = acquire_io(file->inode, &slot);
   if (&file->io->slot() != &slot) {
@@ -192,7 +199,50 @@ Completion Filesystem::release(OperationContext& op, std::uint64_t handle) {
   OpenFileRef file = shared_.files.remove(handle);
   if (!file) co_return fail(Error::system(EBADF));
   runtime::Loop& home = file->io->home();
+  if (shared_.options.durability == Durability::kFsync && file->writable) {
+    file->released = true;
+    shared_.counters.left_behind.fetch_add(1, std::memory_order_relaxed);
+    // Whoever looks the name up meanwhile shall find this inode.
+    auto share = std::make_shared<const IoShare>(file->io);
+    home.post([this, file = std::move(file), share = std::move(share)]() mutable {
+      runtime::spawn(close_ahead(std::move(file), std::move(share)));
+    });
+    co_return Status();
+  }
   co_return co_await runtime::run_on(home, close_on(std::move(file)));
+}
+
+// Nobody waits for it.
+runtime::Task<void> Filesystem::close_ahead(OpenFileRef file,
+                                            std::shared_ptr<const IoShare> share) {
+  runtime::Gate& closing = file->io->slot().worker().closing();
+  closing.enter();
+  co_await leave_as_shown(file);
+  // Nobody holds the descriptor any more: who syncs the file or its directory is told.
+  if (file->write_error) {
+    const Error error = *std::exchange(file->write_error, std::nullopt);
+    file->inode->latch_ahead_error(error);
+    for (const InodeTable::Place& place : shared_.inodes.places(*file->inode)) {
+      place.parent->latch_ahead_error(error);
+    }
+  }
+  const Status closed = co_await close_on(std::move(file));
+  share.reset();
+  if (!closed) log_debug("a file was closed with an error: {}", closed.error().describe());
+  shared_.counters.left_behind.fetch_sub(1, std::memory_order_relaxed);
+  closing.leave();
+}
+
+// What everybody was told of the file is what the server shows from now on: the time of its last
+// change, above all, is what it was when the application wrote.
+runtime::Task<void> Filesystem::leave_as_shown(OpenFileRef file) {
+  const InodeRef inode = file->inode;
+  const Status drained = co_await file->io->drain(nullptr);
+  if (!drained) co_return;  // never: it is not interrupted
+  const Status shown = co_await file->io->pin_times(file);
+  file->ours.reset();
+  if (!shown) co_return;
+  vouch_names(*inode, inode->view(shared_.clock.now()).attrs);
 }
 
 // Waits for what an interrupted close(2) left under way: until then the inode keeps its home.

@@ -15,6 +15,8 @@ namespace {
 
 // Copied on the server in one request: it works on nothing else of the session meanwhile.
 constexpr std::size_t kCopyBytesMax = 64 << 20;
+// What is sent ahead without waiting costs less time than asking the server to copy it.
+constexpr std::uint64_t kSentRatherThanCopiedBytes = 64 << 10;
 
 Error mapped(const Error& error, Attempt attempt) {
   return Error::system(to_errno(error, attempt), error.message());
@@ -68,6 +70,13 @@ Completion Filesystem::flush(OperationContext& op, std::uint64_t handle) {
   if (!found) co_return fail(found.error());
   const OpenFileRef& file = *found;
   if (!file->writable) co_return Status();
+  // After a refusal the next ones are waited for, so that who closes is told.
+  const bool ahead = shared_.options.durability == Durability::kFsync;
+  if (ahead && shared_.journal.is_trusting()) {
+    const Status noted = co_await runtime::run_on(file->io->home(), file->io->flush_ahead(file));
+    if (!noted) co_return fail(mapped(noted.error(), Attempt::kWrite));
+    co_return Status();
+  }
   // Who has closed it once is done with making it.
   file->made_here = false;
   const Status flushed =
@@ -80,10 +89,27 @@ Completion Filesystem::fsync(OperationContext& op, std::uint64_t handle) {
   const Result<OpenFileRef> found = find_file(handle);
   if (!found) co_return fail(found.error());
   const OpenFileRef& file = *found;
+  const Status settled = co_await shared_.journal.settled(op.cancel.get());
+  if (!settled) co_return settled;
   const Status flushed =
       co_await runtime::run_on(file->io->home(), file->io->flush(file, true, op.cancel.get()));
   if (!flushed) co_return fail(mapped(flushed.error(), Attempt::kWrite));
-  co_return Status();
+  co_return told_late(*file->inode);
+}
+
+Completion Filesystem::fsyncdir(OperationContext& op, std::uint64_t inode) {
+  const Result<InodeRef> found = find(inode);
+  if (!found) co_return fail(found.error());
+  const Status settled = co_await shared_.journal.settled(op.cancel.get());
+  if (!settled) co_return settled;
+  co_return told_late(**found);
+}
+
+// What was promised and could not be kept.
+Status Filesystem::told_late(Inode& inode) {
+  const std::optional<Error> error = inode.take_ahead_error();
+  if (!error) return {};
+  return fail(mapped(*error, Attempt::kWrite));
 }
 
 // SFTP does not show holes, so a file is all data up to its end, as lseek(2) allows.
@@ -103,6 +129,12 @@ Outcome<std::size_t> Filesystem::copy_file_range(OperationContext& op, std::uint
   if (!source) co_return fail(source.error());
   const Result<OpenFileRef> target = find_file(to);
   if (!target) co_return fail(target.error());
+  const AttrView known = (*source)->inode->view(shared_.clock.now());
+  const bool small = known.fresh && known.attrs.size <= kSentRatherThanCopiedBytes;
+  const bool ahead = shared_.options.durability == Durability::kFsync;
+  if (ahead && small) co_return fail(Error::system(EOPNOTSUPP));
+  const Status settled = co_await shared_.journal.settled(op.cancel.get());
+  if (!settled) co_return fail(settled.error());
   // What the source's writers have accepted must be on the server before it copies.
   const Status ready =
       co_await runtime::run_on((*source)->io->home(), (*source)->io->drain(op.cancel.get()));

@@ -26,7 +26,7 @@ Outcome<EntryReply> Filesystem::lookup(OperationContext& op, std::uint64_t paren
   const NameAnswer answer = hot_.look_up(*directory, name);
   const std::optional<EntryReply> listed = find_listed(*directory, name, answer);
   if (listed) co_return *listed;
-  const Lease lease(shared_.pool.pick());
+  const Lease lease(slot_in_order());
   co_return co_await runtime::run_on(lease.loop(),
                                      lookup_on(lease.slot(), op, *directory, std::move(name)));
 }
@@ -46,6 +46,7 @@ std::optional<EntryReply> Filesystem::find_listed(const InodeRef& parent, const 
   const bool believed = now < answer.token.asked_at + shared_.lifetime(answer.attrs);
   if (!believed) return std::nullopt;
   const InodeRef known = shared_.inodes.find_child(*parent, name);
+  if (answer.vouched && (!known || !known->view(now).fresh)) return std::nullopt;
   const std::uint32_t type = answer.attrs.permissions & S_IFMT;
   if (known && !known->view(now).fresh) {
     if (known->type() != type) return std::nullopt;
@@ -66,11 +67,15 @@ Outcome<EntryReply> Filesystem::lookup_on(SessionSlot& slot, OperationContext& o
   const Result<std::string> path = shared_.inodes.path(*parent, name);
   if (!path) co_return fail(path.error());
   AttrToken token;
-  auto send = [this, &path, &token](sftp::Client& client) {
+  Result<sftp::Attrs> attrs = fail(ErrorCode::kConnectionLost);
+  while (was_lost(attrs)) {
+    Result<ClientRef> client = co_await ready_in_order(slot, op.cancel.get());
+    if (!client) co_return fail(client.error());
     token = shared_.token(Ordering::kIndependent);
-    return client.lstat(*path);
-  };
-  const Result<sftp::Attrs> attrs = co_await ask<sftp::Attrs>(slot, op.cancel.get(), send);
+    sftp::Call<sftp::Attrs> look = (*client)->lstat(*path);
+    Result<sftp::Attrs> answer = co_await look.until(op.cancel.get());
+    attrs = std::move(answer);
+  }
   if (attrs) {
     const InodeRef inode = enter_seen(parent, name, *attrs, token);
     if (inode) co_return entry_reply(inode);
@@ -102,6 +107,8 @@ Outcome<AttrReply> Filesystem::getattr_by_number(OperationContext& op, std::uint
   const Result<InodeRef> found = find(inode);
   if (!found) co_return fail(found.error());
   if ((*found)->view(shared_.clock.now()).fresh) co_return attr_reply(**found);
+  const Status settled = co_await shared_.journal.settled(op.cancel.get());
+  if (!settled) co_return fail(settled.error());
   const std::shared_ptr<FileIo> io = (*found)->io();
   if (io) {
     co_return co_await runtime::run_on(io->home(), getattr_on(io->slot(), op, *found));
@@ -196,6 +203,8 @@ Completion Filesystem::access(OperationContext& op, std::uint64_t inode, int mas
 Outcome<std::string> Filesystem::readlink(OperationContext& op, std::uint64_t inode) {
   const Result<InodeRef> found = find(inode);
   if (!found) co_return fail(found.error());
+  const Status settled = co_await shared_.journal.settled(op.cancel.get());
+  if (!settled) co_return fail(settled.error());
   const Lease lease(shared_.pool.pick());
   co_return co_await runtime::run_on(lease.loop(), readlink_on(lease.slot(), op, *found));
 }

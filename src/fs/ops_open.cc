@@ -18,6 +18,7 @@ namespace sftpfs::fs {
 namespace {
 
 constexpr std::uint32_t kPermissionBits = 07777;
+constexpr std::uint32_t kOwnerMayRead = 0400;
 
 // Who empties somebody else's programme may not leave its rights to what comes next. The kernel
 // sees to that for writes and truncations, but not for O_TRUNC.
@@ -63,8 +64,12 @@ bool Filesystem::may_open_unasked(const InodeRef& inode, int flags) const {
   if (shared_.options.close_to_open) return false;
   if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0) return false;
   const AttrView view = inode->view(shared_.clock.now());
-  const bool settled = view.fresh && !view.changing && !view.locally_modified;
-  if (!settled || view.attrs.size > kSizeMax || !inode->is_read_permitted()) return false;
+  const bool ahead = shared_.options.durability == Durability::kFsync;
+  const bool shown = ahead ? !view.in_doubt : !view.changing && !view.locally_modified;
+  const bool settled = view.fresh && shown;
+  const bool permitted =
+      inode->is_read_permitted() || (ahead && creator_.may(view.attrs, kOwnerMayRead));
+  if (!settled || view.attrs.size > kSizeMax || !permitted) return false;
   ReadReply whole;
   const std::size_t size_bytes = static_cast<std::size_t>(view.attrs.size);
   return size_bytes == 0 || FileIo::try_cached(shared_, *inode, 0, size_bytes, whole);
@@ -134,11 +139,17 @@ bool Filesystem::is_far_away(FileIo& io) const {
 
 Outcome<OpenFileRef> Filesystem::open_file_on(std::shared_ptr<FileIo> io, OperationContext& op,
                                               int flags) {
+  const Status on_server = co_await shared_.journal.settled(op.cancel.get());
+  if (!on_server) co_return fail(on_server.error());
   const InodeRef inode = io->inode();
   const bool truncate = (flags & O_TRUNC) != 0;  // on Linux with O_RDONLY, too
   // The server decides by the mode that the file has there.
-  const Status settled = co_await io->settle_attrs(op.cancel.get());
-  if (!settled) co_return fail(settled.error());
+  while (!io->attrs_settled()) {
+    const Status settled = co_await io->settle_attrs(op.cancel.get());
+    if (!settled) co_return fail(settled.error());
+  }
+  const bool ahead = shared_.options.durability == Durability::kFsync;
+  const FileIo::Setting setting(truncate && ahead ? io : nullptr, true);
   std::optional<IoShare> share;
   if (truncate) {
     share.emplace(io);

@@ -16,6 +16,12 @@
 
 namespace sftpfs::fs {
 
+// What is on the server when a call returns; see docs/SEMANTICS.md.
+enum class Durability : std::uint8_t {
+  kClose,  // names at once, content when the file is closed
+  kFsync   // both when they are synced; what is certain to succeed is answered at once
+};
+
 struct Options {
   // The directory on the server that is shown; empty: the login directory.
   std::string remote_directory;
@@ -83,6 +89,7 @@ struct Options {
   bool kernel_cache = false;  // never drop the page cache at open
   bool async_reads = false;   // the kernel reads ahead without waiting, in D state
   bool sync_writes = false;   // write(2) waits for the server
+  Durability durability = Durability::kClose;
 
   // Soft mounts: how long an operation may take before it fails with ETIMEDOUT.
   std::optional<Duration> operation_timeout;

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "cache/block_cache.h"
 #include "fs/inode_table.h"
+#include "fs/journal.h"
 #include "fs/listings.h"
 #include "fs/names_in_flux.h"
 #include "fs/open_file.h"
@@ -94,7 +95,8 @@ struct Shared {
         cache(cache_config(chosen)),
         listings(chosen.listing_bytes_max),
         ids(chosen.ids),
-        pool(chosen, the_clock, std::move(connector)) {}
+        pool(chosen, the_clock, std::move(connector)),
+        journal(pool.first_slot(), the_clock, names_in_flux) {}
 
   static cache::CacheConfig cache_config(const Options& options) {
     cache::CacheConfig config;
@@ -139,6 +141,7 @@ struct Shared {
   NoKernel no_kernel;
   KernelNotifier* notifier = &no_kernel;  // set while no operation is under way
   SessionPool pool;
+  Journal journal;
 };
 
 }  // namespace sftpfs::fs

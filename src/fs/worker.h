@@ -41,6 +41,8 @@ class Worker {
   runtime::Loop& loop() { return loop_; }
   // Bytes accepted by write(2) and not yet acknowledged, of all files at home here.
   runtime::Semaphore& dirty_bytes() { return dirty_bytes_; }
+  // Files that are being closed without anybody waiting; on loop().
+  runtime::Gate& closing() { return closing_; }
 
   void start();
   void stop_and_join();
@@ -49,6 +51,7 @@ class Worker {
   const unsigned index_;
   runtime::Loop loop_;
   runtime::Semaphore dirty_bytes_;
+  runtime::Gate closing_;
   std::thread thread_;
 };
 

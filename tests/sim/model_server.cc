@@ -187,6 +187,7 @@ void ServerSession::realpath(Reader& body) {
 // --- Attributes ---------------------------------------------------------------------------------
 
 void ServerSession::stat(std::string_view path, bool follow) {
+  if (path == ".") path = "/";  // the login directory
   ModelRef node;
   if (const int error = tree_.find(path, follow, node); error != 0) return result(error);
   send_attrs(*node);

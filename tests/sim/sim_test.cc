@@ -140,6 +140,25 @@ TEST(Simulation, NobodyNoticesFaultsOfEveryKind) {
   run_schedules(scenario, 500);
 }
 
+TEST(Simulation, AheadOfTheServerEveryAnswerIsTheReferences) {
+  Scenario scenario;
+  scenario.ahead = true;
+  run_schedules(scenario, 500);
+}
+
+TEST(Simulation, AheadOfTheServerAnInterruptedOperationHasHappenedOrNot) {
+  Scenario scenario;
+  scenario.ahead = true;
+  scenario.interrupts = true;
+  run_schedules(scenario, 500);
+}
+
+TEST(Simulation, AheadOfTheServerNobodyNoticesFaultsOfEveryKind) {
+  Scenario scenario = with_faults(kEveryFault);
+  scenario.ahead = true;
+  run_schedules(scenario, 500);
+}
+
 TEST(Simulation, FaultsAndInterruptsTogetherLoseNothing) {
   Scenario scenario = with_faults(kEveryFault);
   scenario.interrupts = true;

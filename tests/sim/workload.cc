@@ -136,7 +136,7 @@ runtime::Task<void> App::settle() {
       const bool answered = co_await runtime::run_on(slot->loop(), barrier(*slot));
       static_cast<void>(answered);
     }
-    settled = left_behind == 0;
+    settled = left_behind == 0 && world_.shared().journal.pending() == 0;
     if (!settled) {
       constexpr Duration kLookAgain = std::chrono::milliseconds(20);  // simulated
       const Status slept = co_await runtime::sleep_for(kLookAgain, nullptr);

@@ -322,8 +322,8 @@ runtime::Task<void> App::find_out(RefPtr node, std::string before, std::string a
   for (const Descriptor& descriptor : open) {
     if (descriptor.node != node || !descriptor.writable) continue;
     Wait wait(*this, false);
-    const Status flushed = co_await fs_.flush(wait.op, descriptor.handle);
-    judge("flush to find out", errno_of(flushed, Attempt::kWrite), 0, wait, descriptor);
+    const Status flushed = co_await fs_.fsync(wait.op, descriptor.handle);
+    judge("fsync to find out", errno_of(flushed, Attempt::kWrite), 0, wait, descriptor);
   }
   co_await settle();
   const ModelRef truth = on_server(node);

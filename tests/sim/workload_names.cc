@@ -116,7 +116,8 @@ runtime::Task<void> App::make_link() {
     Wait wait(*this, true);
     const Result<fs::EntryReply> reply =
         co_await fs_.link(wait.op, source.node->ino, place.directory->ino, place.name);
-    const std::string what = "link " + world_.reference().path(*place.directory, place.name);
+    const std::string what = "link " + world_.reference().path(*source.directory, source.name) +
+                             " to " + world_.reference().path(*place.directory, place.name);
     const Verdict verdict = judge(what, errno_of(reply, Attempt::kCreate), 0, wait);
     if (verdict == Verdict::kInterrupted) {
       co_await settle();

@@ -36,6 +36,13 @@ fs::Options options_of(const Scenario& scenario, Random random) {
   }
   options.close_to_open = !random.one_in(4);
   options.listings_serve_opendir = !options.close_to_open;
+  if (scenario.ahead) {
+    options.durability = fs::Durability::kFsync;
+    options.close_to_open = false;
+    options.listings_serve_opendir = true;
+    options.sync_writes = false;
+    if (random.one_in(2)) options.absent_lifetime = options.attr_lifetime_max;
+  }
   return options;
 }
 

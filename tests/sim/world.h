@@ -33,6 +33,7 @@ struct Scenario {
   unsigned operations_min = 200;
   bool interrupts = false;  // some waits of applications are cut short
   bool two_workers = true;  // in some schedules
+  bool ahead = false;       // durability=fsync
 };
 
 class World {

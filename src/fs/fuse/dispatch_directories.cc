@@ -51,12 +51,15 @@ void on_releasedir(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
   runtime::spawn(do_releasedir(begin(request), info->fh));
 }
 
-// Names are on the server when their operation returns; there is nothing left to sync.
+// Names are on the server when their operation returns, but for durability=fsync.
+Task<void> do_fsyncdir(OperationRef op, fuse_ino_t inode) {
+  const Status status = co_await op->filesystem().fsyncdir(op->context(), inode);
+  op->reply_status(status, Attempt::kWrite);
+}
 void on_fsyncdir(fuse_req_t request, fuse_ino_t inode, int data_only, fuse_file_info* info) {
-  static_cast<void>(inode);
   static_cast<void>(data_only);
   static_cast<void>(info);
-  fuse_reply_err(request, 0);
+  runtime::spawn(do_fsyncdir(begin(request), inode));
 }
 
 }  // namespace

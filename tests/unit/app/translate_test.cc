@@ -115,6 +115,18 @@ TEST(Translate, WhoeverGivesOneBoundOfTheLifetimeOfAttributesMovesTheOther) {
   }
 }
 
+TEST(Translate, DurabilitySaysWhoWaitsForTheServer) {
+  const fs::Options usual = fs_options(parsed("rw"), 2);
+  EXPECT_TRUE(usual.durability == fs::Durability::kClose && usual.close_to_open);
+  EXPECT_TRUE(fs_options(parsed("durability=write"), 2).sync_writes);
+  const fs::Options late = fs_options(parsed("durability=fsync"), 2);
+  EXPECT_TRUE(late.durability == fs::Durability::kFsync && !late.close_to_open);
+  EXPECT_TRUE(fs_options(parsed("durability=fsync,cto"), 2).close_to_open);
+  // Who wants every write on the server wants it of names, too.
+  const fs::Options both = fs_options(parsed("durability=fsync,sshfs_sync"), 2);
+  EXPECT_TRUE(both.durability == fs::Durability::kClose && both.sync_writes);
+}
+
 TEST(Translate, WaitingHasItsOwnWords) {
   const fs::Options hard = fs_options(parsed("timeo=5"), 2);
   EXPECT_FALSE(hard.operation_timeout.has_value());
