@@ -181,6 +181,7 @@ class Filesystem {
   // What is answered before the server has done it (ops_ahead.cc); all on the journal's loop.
   bool may_run_ahead(const InodeRef& directory) const;
   bool certainly_absent(const Inode& directory, const std::string& name) const;
+  Result<std::string> path_ahead(const Inode& directory, const std::string& name) const;
   std::optional<sftp::Attrs> predict_new(const OperationContext& op, const Inode& directory,
                                          std::uint32_t mode) const;
   bool may_lose_name(const InodeRef& child) const;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "base/log.h"
@@ -22,6 +23,8 @@ constexpr std::uint32_t kMayChangeNames = 0300;  // write and search
 constexpr std::uint32_t kPermissionBits = 07777;
 constexpr std::uint32_t kSpecialBits = 07000;
 constexpr std::size_t kNameMax = 255;
+// Longer ones no system call takes; SFTP names files by whole paths.
+constexpr std::size_t kPathMax = 4095;
 
 using Kind = JournalEntry::Kind;
 
@@ -59,6 +62,12 @@ bool Filesystem::may_run_ahead(const InodeRef& directory) const {
 bool Filesystem::certainly_absent(const Inode& directory, const std::string& name) const {
   if (name.size() > kNameMax) return false;
   return shared_.listings.find(directory, name, shared_.clock.now()).presence == Presence::kAbsent;
+}
+
+Result<std::string> Filesystem::path_ahead(const Inode& directory, const std::string& name) const {
+  const Result<std::string> path = shared_.inodes.path(directory, name);
+  if (path && path->size() > kPathMax) return fail(Error::system(ENAMETOOLONG));
+  return path;
 }
 
 // Attributes as they will be seen; none where only the server can tell.
@@ -137,8 +146,8 @@ std::optional<EntryReply> Filesystem::make_ahead(const OperationContext& op, con
   const std::uint32_t mode =
       making.mode ? S_IFDIR | (*making.mode & kPermissionBits) : S_IFLNK | 0777U;
   std::optional<sftp::Attrs> attrs = predict_new(op, parent, mode);
-  const Result<std::string> path = shared_.inodes.path(parent, making.name);
-  if (!attrs || !path) return std::nullopt;
+  const Result<std::string> path = path_ahead(parent, making.name);
+  if (!attrs || !path || making.target.size() > kPathMax) return std::nullopt;
   if (!making.mode) attrs->size = making.target.size();
   const AttrToken token = shared_.token(Ordering::kBehindChanges);
   const InodeRef inode = enter_new(making.parent, making.name, *attrs, token);
@@ -166,7 +175,7 @@ std::optional<CreateReply> Filesystem::create_ahead(const OperationContext& op,
   if (!may_run_ahead(parent) || !certainly_absent(*parent, name)) return std::nullopt;
   const std::optional<sftp::Attrs> attrs =
       predict_new(op, *parent, S_IFREG | (mode & kPermissionBits));
-  const Result<std::string> path = shared_.inodes.path(*parent, name);
+  const Result<std::string> path = path_ahead(*parent, name);
   if (!attrs || !path) return std::nullopt;
   SessionSlot& slot = shared_.journal.slot();
   const std::uint32_t wire_flags = access_flags(flags);
@@ -208,7 +217,7 @@ std::optional<EntryReply> Filesystem::link_ahead(const InodeRef& inode, const In
   const bool possible = view.fresh && S_ISREG(inode->type()) && creator_.owns(view.attrs) &&
                         client->extensions().hardlink;
   const Result<std::string> existing = shared_.inodes.path(*inode);
-  const Result<std::string> path = shared_.inodes.path(*parent, name);
+  const Result<std::string> path = path_ahead(*parent, name);
   if (!possible || !existing || !path) return std::nullopt;
   shared_.inodes.enter_link(inode, parent, name);
   name_vouched(*parent, name, view.attrs);
@@ -236,7 +245,7 @@ bool Filesystem::remove_ahead(const InodeRef& parent, const std::string& name, b
     const bool empty = content && content->entries.empty() && content->vouched.empty();
     if (!empty) return false;
   }
-  const Result<std::string> path = shared_.inodes.path(*parent, name);
+  const Result<std::string> path = path_ahead(*parent, name);
   if (!path) return false;
   const Kind kind = directory ? Kind::kRmdir : Kind::kRemove;
   JournalEntry entry(kind, *path);
@@ -266,8 +275,8 @@ bool Filesystem::rename_ahead(const InodeRef& parent, const std::string& name,
     const ClientRef client = shared_.journal.slot().session().current();
     if (!replaceable || !client->extensions().posix_rename) return false;
   }
-  const Result<std::string> from = shared_.inodes.path(*parent, name);
-  const Result<std::string> to = shared_.inodes.path(*new_parent, new_name);
+  const Result<std::string> from = path_ahead(*parent, name);
+  const Result<std::string> to = path_ahead(*new_parent, new_name);
   if (!from || !to) return false;
   const sftp::Attrs attrs = source->view(shared_.clock.now()).attrs;
   JournalEntry entry(Kind::kRename, *from);
