@@ -184,8 +184,14 @@ std::optional<CreateReply> Filesystem::create_ahead(const OperationContext& op,
   file->path = *path;
   describe_access(*file, flags);
   file->inode = enter_new(parent, name, *attrs, shared_.token(Ordering::kBehindChanges));
-  file->ours = std::make_unique<ChangeScope>(file->inode, Change::kAhead);
   file->io = acquire_io(file->inode, &slot);
+  if (&file->io->slot() != &slot) {
+    // A listing has shown it to somebody who was faster to open it.
+    file->inode->release_io();
+    shared_.inodes.forget(file->inode->id(), 1);
+    return std::nullopt;
+  }
+  file->ours = std::make_unique<ChangeScope>(file->inode, Change::kAhead);
   file->io->attach_unborn(file);
   file->io->keep_content();
   name_vouched(*parent, name, *attrs);
