@@ -59,6 +59,12 @@ Status check_caches(const Config& config) {
                              *config.attr_lifetime_min_s, *config.attr_lifetime_max_s,
                              *config.attr_lifetime_min_s));
   }
+  // What is promised must be known as it is on the server.
+  if (config.durability == Promise::kFsync && config.follow_symlinks) {
+    return wrong(
+        "durability=fsync cannot be combined with follow_symlinks, which hides what is a link: "
+        "leave one out");
+  }
   return {};
 }
 

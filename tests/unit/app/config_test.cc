@@ -69,6 +69,16 @@ TEST(Config, TheBoundsOfTheLifetimeOfAttributesAreInOrder) {
   EXPECT_EQ(refused.error().message(), "acmin=60 is more than acmax=7.5: give acmax=60 or more");
 }
 
+TEST(Config, NothingIsPromisedAboutLinksThatAreHidden) {
+  Config config = with_source();
+  config.durability = Promise::kFsync;
+  EXPECT_TRUE(validate(config));
+  config.follow_symlinks = true;
+  const Status refused = validate(config);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("leave one out"), std::string::npos);
+}
+
 TEST(Config, WithoutSshThereIsOneWayToTheServer) {
   Config config = with_source();
   config.directport = 4000;
