@@ -322,8 +322,11 @@ runtime::Task<void> App::find_out(RefPtr node, std::string before, std::string a
   for (const Descriptor& descriptor : open) {
     if (descriptor.node != node || !descriptor.writable) continue;
     Wait wait(*this, false);
-    const Status flushed = co_await fs_.fsync(wait.op, descriptor.handle);
-    judge("fsync to find out", errno_of(flushed, Attempt::kWrite), 0, wait, descriptor);
+    // A close waits for nothing where only fsync(2) does.
+    runtime::Task<Status> flush = world_.scenario().ahead ? fs_.fsync(wait.op, descriptor.handle)
+                                                          : fs_.flush(wait.op, descriptor.handle);
+    const Status flushed = co_await std::move(flush);
+    judge("flush to find out", errno_of(flushed, Attempt::kWrite), 0, wait, descriptor);
   }
   co_await settle();
   const ModelRef truth = on_server(node);
