@@ -16,6 +16,9 @@ constexpr std::string_view kSilentText =
 constexpr std::string_view kNoGreetingText =
     ": no SSH server answered; is the port right, and has the server not too many guests already "
     "(MaxStartups)?";
+constexpr std::string_view kHungUpText =
+    ": no SSH server answered, or it hung up before the log-in; is the port right, and has the "
+    "server not too many guests already (MaxStartups)?";
 // Behind what was wrong.
 constexpr std::string_view kUnknownHostCure =
     "connect once with ssh and compare the fingerprint, or use -o StrictHostKeyChecking=accept-new";

@@ -46,7 +46,8 @@ Error ProcessStream::ending(int socket_errno) {
   if (socket_errno != 0 && socket_errno != EPIPE && socket_errno != ECONNRESET) {
     silent += fmt::format(" ({})", std::strerror(socket_errno));
   }
-  return ssh_complaint(peer_, errors_.tail(), silent);
+  const LoginStage stage = has_received() ? LoginStage::kServed : LoginStage::kLoggingIn;
+  return ssh_complaint(peer_, errors_.tail(), silent, stage);
 }
 
 }  // namespace sftpfs::ssh

@@ -87,6 +87,7 @@ Result<std::size_t> SocketStream::read(std::span<const iovec> into) {
     return fail(*failure_);
   }
   const std::size_t count = got < 0 ? 0 : static_cast<std::size_t>(got);
+  received_ = received_ || count > 0;
   if (count < wanted) {
     reader_stopped_ = false;
     if (!std::exchange(watched_in_, true)) update_interest();

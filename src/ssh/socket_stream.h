@@ -35,6 +35,8 @@ class SocketStream : public runtime::ByteStream, private runtime::IoHandler {
   SocketStream(UniqueFd socket, std::string description);
   // Why the stream has ended; `socket_errno` is 0 at its end. Asked once.
   virtual Error ending(int socket_errno) = 0;
+  // Whether the other end has ever sent anything.
+  bool has_received() const { return received_; }
 
  private:
   void on_io(std::uint32_t events) override;
@@ -45,6 +47,7 @@ class SocketStream : public runtime::ByteStream, private runtime::IoHandler {
   std::string description_;
   runtime::ByteStreamEvents* events_ = nullptr;
   std::optional<FdWatch> watch_;
+  bool received_ = false;
   bool reader_stopped_ = false;  // it was told, and no read() has come back short since
   bool watched_in_ = true;
   bool writer_waits_ = false;

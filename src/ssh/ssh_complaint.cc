@@ -138,6 +138,15 @@ std::optional<Error> no_greeting(const std::string& peer, const Lines& lines) {
   return Error(kNotReached, fmt::format("{}{} ({})", peer, kNoGreetingText, *cause));
 }
 
+// "Connection closed by A port P", which is all that OpenSSH 10 says of a missing greeting, too.
+std::optional<Error> hung_up(const std::string& peer, const Lines& lines) {
+  const std::string_view last = lines.empty() ? std::string_view() : lines.back();
+  const bool early =
+      last.starts_with("Connection closed by ") || last.starts_with("Connection reset by ");
+  if (!early) return std::nullopt;
+  return Error(kNotReached, fmt::format("{}{} ({})", peer, kHungUpText, last));
+}
+
 // "Unable to negotiate with A port P: no matching cipher found. Their offer: LIST"
 std::optional<Error> nothing_in_common(const std::string& peer, const Lines& lines) {
   const auto kind = between(lines, "no matching ", " found");
@@ -191,7 +200,8 @@ ErrorCode code_of(const Lines& lines) {
 
 }  // namespace
 
-Error ssh_complaint(const std::string& peer, std::string_view said, const std::string& fallback) {
+Error ssh_complaint(const std::string& peer, std::string_view said, const std::string& fallback,
+                    LoginStage stage) {
   const Lines lines = lines_of(said);
   if (any_contains(lines, "REMOTE HOST IDENTIFICATION HAS CHANGED") &&
       any_contains(lines, "Host key verification failed")) {
@@ -203,6 +213,9 @@ Error ssh_complaint(const std::string& peer, std::string_view said, const std::s
       &no_greeting,      &nothing_in_common, &too_many_tries, &no_subsystem};
   for (const Reading read : kReadings) {
     if (std::optional<Error> error = read(peer, lines)) return *error;
+  }
+  if (stage == LoginStage::kLoggingIn) {
+    if (std::optional<Error> error = hung_up(peer, lines)) return *error;
   }
   const std::string words = lines.empty() ? fallback : last_words(lines);
   // Some of ssh's complaints name the peer themselves.

@@ -89,6 +89,21 @@ TEST(SshComplaint, WhatKeepsUsFromTheServerHasACure) {
   }
 }
 
+// All that OpenSSH 10 says where another kind of server answers.
+TEST(SshComplaint, HangingUpBeforeTheLogInIsAMatterOfThePortAndLaterOfTheConnection) {
+  const std::string said = "Connection closed by 10.0.0.1 port 80\n";
+  const Error early = ssh_complaint("h", said, "");
+  EXPECT_TRUE(early.is(ErrorCode::kTimedOut));
+  EXPECT_EQ(
+      early.message(),
+      "h: no SSH server answered, or it hung up before the log-in; is the port right, and has "
+      "the server not too many guests already (MaxStartups)? (Connection closed by 10.0.0.1 "
+      "port 80)");
+  const Error late = ssh_complaint("h", said, "", LoginStage::kServed);
+  EXPECT_TRUE(late.is(ErrorCode::kConnectionLost));
+  EXPECT_EQ(late.message(), "h: Connection closed by 10.0.0.1 port 80");
+}
+
 TEST(SshComplaint, OtherLastWordsArePassedOn) {
   const Error error = ssh_complaint("h", "one\ntwo\nthree", "");
   EXPECT_TRUE(error.is(ErrorCode::kConnectionLost));
