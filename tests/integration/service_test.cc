@@ -1,5 +1,6 @@
 // What fstab, boots and service managers need: trying again, mounting first, readiness, signs of
 // life, credentials, rights given up.
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -124,8 +125,12 @@ std::vector<pid_t> threads_of(pid_t process) {
 }
 
 // no_new_privs, a filter of system calls, and of root's capabilities only IPC_LOCK, DAC_READ_SEARCH
-// and DAC_OVERRIDE: in every thread.
+// and DAC_OVERRIDE: in every thread. The filter comes last, a moment after the mount answers.
 void expect_sandboxed(pid_t daemon, const std::string& capabilities) {
+  const Deadline deadline(std::chrono::seconds(10));
+  while (status_line(daemon, "Seccomp") != "2" && !deadline.passed()) {
+    ::poll(nullptr, 0, deadline.slice_ms(5));
+  }
   for (const pid_t thread : threads_of(daemon)) {
     EXPECT_EQ(status_line(thread, "NoNewPrivs"), "1");
     EXPECT_EQ(status_line(thread, "Seccomp"), "2");

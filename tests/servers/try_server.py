@@ -10,6 +10,7 @@ own.
 import hashlib
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -51,7 +52,8 @@ class Scene:
         self.directory = pathlib.Path(directory)
         self.root = self.directory / "root"
         self.mount = self.directory / "mount"
-        for made in (self.root, self.mount):
+        self.programs = self.directory / "programs"
+        for made in (self.root, self.mount, self.programs):
             made.mkdir()
         self.directory.chmod(0o755)
         self.user_key = self.make_key("user", "ed25519")
@@ -112,7 +114,9 @@ RequireValidShell off
 UseFtpUsers off
 PidFile {state}/pid
 ScoreboardFile {state}/scoreboard
-DelayTable none
+<IfModule mod_delay.c>
+  DelayTable none
+</IfModule>
 WtmpLog off
 SystemLog {state}/log
 AllowOverwrite on
@@ -170,14 +174,14 @@ def start_tinysshd(scene):
 
 def start_python(script):
     def start(scene):
-        words = [sys.executable, "-W", "ignore", HERE / script, scene.host_key, scene.authorized]
+        words = [sys.executable, "-W", "ignore", scene.programs / script, scene.host_key, scene.authorized]
         server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         return server, int(server.stdout.readline())
     return start
 
 
 def start_libssh(scene):
-    words = [LIBSSH_SERVER, scene.host_key, f"{scene.user_key}.pub"]
+    words = [scene.programs / "libssh_server", scene.host_key, f"{scene.user_key}.pub"]
     server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     return server, int(server.stdout.readline())
 
@@ -244,9 +248,14 @@ def use(scene, truncates):
 
 def main(sftpfs, name, transport):
     with tempfile.TemporaryDirectory(prefix="sftpfs-servers-") as directory:
+        scene = Scene(directory)
+        # The source tree may lie in the /root that is covered next.
+        sftpfs = shutil.copy2(sftpfs, scene.directory / "sftpfs")
+        shutil.copy2(LIBSSH_SERVER, scene.programs / "libssh_server")
+        for script in HERE.glob("*_server.py"):
+            shutil.copy2(script, scene.programs)
         # Whoever logs in as root gets this one.
         run("mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", "/root")
-        scene = Scene(directory)
         server, port = SERVERS[name](scene)
         try:
             wait_for_port(port)

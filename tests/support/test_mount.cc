@@ -111,10 +111,18 @@ TestMount::TestMount(const TestServer& server, const MountOptions& options)
 void TestMount::start(const TestServer& server, const MountOptions& options) {
   Arguments arguments = options.wrapper;
   const std::string dir = options.remote_dir.empty() ? server.root() : options.remote_dir;
-  arguments.insert(arguments.end(), {mount_program(), server.source(dir), mount_point_, "-o",
+  const std::string program = options.user ? copy_of_program() : mount_program();
+  arguments.insert(arguments.end(), {program, server.source(dir), mount_point_, "-o",
                                      join_words(mount_words(server, options))});
   if (foreground_) arguments.push_back("-f");
   program_ = std::make_unique<Process>(arguments, program_options(mark_, run_dir(), options));
+}
+
+// Another user cannot enter every directory that somebody builds in.
+std::string TestMount::copy_of_program() {
+  const std::string copy = directory_.make_dir("program") + "/" + base_name(mount_program());
+  std::filesystem::copy_file(mount_program(), copy);
+  return copy;
 }
 
 void TestMount::wait_until_it_answers() {

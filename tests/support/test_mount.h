@@ -68,6 +68,7 @@ class TestMount {
 
  private:
   void start(const TestServer& server, const MountOptions& options);
+  std::string copy_of_program();
   void wait_until_it_answers();
   std::string leftovers(const Deadline& deadline);
   std::string run_dir() const { return directory_.file("run"); }

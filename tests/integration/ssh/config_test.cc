@@ -2,6 +2,7 @@
 // cannot, ssh(1) does it. Each test has a configuration file of its own.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <libssh2.h>
 
 #include <fstream>
 
@@ -166,7 +167,7 @@ TEST_P(Auto, IsLibssh2WhereNothingElseIsNeeded) {
 TEST_P(Auto, SaysWhyItIsSsh) {
   for (const char* words :
        {"PKCS11Provider /usr/lib/none.so", "RekeyLimit 1M", "HostbasedAuthentication yes",
-        "PreferredAuthentications gssapi-with-mic", "Ciphers aes128-gcm@openssh.com",
+        "PreferredAuthentications gssapi-with-mic", "Ciphers chacha20-poly1305@openssh.com",
         "CertificateFile /nowhere-cert.pub"}) {
     SCOPED_TRACE(words);
     const Result<ssh::Settled> settled = ssh::settle(box(words), nullptr);
@@ -271,8 +272,14 @@ TEST(AutoTransport, TakesSshForHostsKnownByWhatLibssh2CannotCheck) {
   ssh::Options options = options_for(server, Transport::kAuto, server.user_key());
   Result<ssh::Settled> settled = ssh::settle(options, nullptr);
   ASSERT_TRUE(settled) << why(settled);
-  EXPECT_EQ(settled->options.transport, Transport::kSsh);
-  EXPECT_THAT(settled->notes.at(0), HasSubstr("ssh-rsa host keys"));
+  // Before 1.11 libssh2 has only the signatures that servers have given up.
+  if (libssh2_version(0x010b00) == nullptr) {
+    EXPECT_EQ(settled->options.transport, Transport::kSsh);
+    EXPECT_THAT(settled->notes, ElementsAre(HasSubstr("ssh-rsa host keys")));
+  } else {
+    EXPECT_EQ(settled->options.transport, Transport::kAuto);
+    EXPECT_THAT(settled->notes, IsEmpty());
+  }
   std::ifstream key(server.host_key(KeyType::kRsa) + ".pub");
   const std::string authority = server.file("authority");
   std::ofstream(authority) << "@cert-authority * " << key.rdbuf();
@@ -284,7 +291,6 @@ TEST(AutoTransport, TakesSshForHostsKnownByWhatLibssh2CannotCheck) {
 }
 
 TEST(AutoTransport, TakesSshForAServerThatLibssh2CannotTalkTo) {
-  // Only AES-GCM: nothing that libssh2 1.10 has.
   ServerOptions with;
   with.config = {"Ciphers chacha20-poly1305@openssh.com"};
   const TestServer server(with);
