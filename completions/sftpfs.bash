@@ -24,8 +24,28 @@ _sftpfs_options() {
          }'
 }
 
+# Directories of a host whose path begins so: only through a connection that ssh(1) shares anyway
+# (ControlMaster), which asks nothing and is there at once.
+_sftpfs_remote() { # host beginning
+  local quoted=\'${2//\'/\'\\\'\'}\'
+  [[ $1 != -* ]] && ssh -O check "$1" 2>/dev/null &&
+    timeout 5 ssh -o BatchMode=yes "$1" "ls -d -- $quoted*/" 2>/dev/null </dev/null
+}
+
 _sftpfs() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  # Colons and at signs part words for readline, not for people.
+  local typed=${COMP_LINE:0:COMP_POINT}
+  typed=${typed##*[[:space:]]}
+  if [[ $typed == [!-/.]*:* && $previous != -* ]]; then
+    local host=${typed%%:*} prefix=
+    [[ $COMP_WORDBREAKS == *:* ]] || prefix=$host:
+    mapfile -t COMPREPLY < <(_sftpfs_remote "$host" "${typed#*:}" | while IFS= read -r name; do
+      printf '%s%q\n' "$prefix" "$name"
+    done)
+    compopt -o nospace
+    return
+  fi
   if [[ $previous == -o ]]; then
     local before=
     [[ $word != *,* ]] || before=${word%,*},
@@ -35,6 +55,12 @@ _sftpfs() {
   fi
   if [[ $word == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W '-o -p -F -C -f -d -s -v -h -V --help --version' -- "$word")
+    return
+  fi
+  if [[ $typed == *@* ]]; then
+    mapfile -t COMPREPLY < <(compgen -S : -W "$(_sftpfs_hosts)" -- "${typed#*@}")
+    [[ $COMP_WORDBREAKS == *@* ]] || COMPREPLY=("${COMPREPLY[@]/#/${typed%%@*}@}")
+    compopt -o nospace
     return
   fi
   local place=0 i

@@ -174,7 +174,8 @@ def start_tinysshd(scene):
 
 def start_python(script):
     def start(scene):
-        words = [sys.executable, "-W", "ignore", scene.programs / script, scene.host_key, scene.authorized]
+        words = [sys.executable, "-W", "ignore", scene.programs / script, scene.host_key,
+                 scene.authorized]
         server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         return server, int(server.stdout.readline())
     return start
