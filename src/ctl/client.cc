@@ -21,6 +21,19 @@
 
 namespace sftpfs::ctl {
 
+namespace {
+
+const char* unreachable_cure(int error) {
+  switch (error) {
+    case ECONNREFUSED:
+      return " (the mount's process has ended without unmounting: umount -l it and mount again)";
+    case EACCES: return " (only root and who has mounted may ask)";
+    default: return "";
+  }
+}
+
+}  // namespace
+
 Result<Client> Client::connect(const std::string& socket_path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -34,7 +47,7 @@ Result<Client> Client::connect(const std::string& socket_path) {
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return fail(Error::system(errno, socket_path));
+    return fail(Error::system(errno, socket_path + unreachable_cure(errno)));
   }
   return Client(std::move(socket));
 }

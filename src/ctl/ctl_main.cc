@@ -2,6 +2,7 @@
 // umount.fuse.sftpfs it is the helper of umount(8).
 #include <fmt/core.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,6 +37,11 @@ constexpr int kFailure = 1;
 
 int complain(const Error& error) {
   fmt::print(stderr, "sftpfsctl: {}\n", error.describe());
+  return kFailure;
+}
+
+int wrong_usage(const std::string& what) {
+  fmt::print(stderr, "sftpfsctl: {} (see sftpfsctl --help)\n", printable(what));
   return kFailure;
 }
 
@@ -162,6 +168,12 @@ int tell(const std::string& path, const nlohmann::json& request) {
   return 0;
 }
 
+// 0 where no terminal says how wide it is.
+std::size_t terminal_columns() {
+  winsize size{};
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 int top(const std::string& path, int rounds, double interval_s) {
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
   Result<std::vector<Report>> before = reports_of(path);
@@ -172,14 +184,15 @@ int top(const std::string& path, int rounds, double interval_s) {
     Result<std::vector<Report>> now = reports_of(path);
     if (!now) return complain(now.error());
     const auto at = steady_clock::now();
-    std::string screen = terminal ? "\033[H\033[2J" : "";
+    std::string screen;
     for (const Report& report : *now) {
       for (const Report& old : *before) {
         if (old.mountpoint != report.mountpoint || old.pid != report.pid) continue;
         screen += render_top(old, report, std::chrono::duration<double>(at - seen).count());
       }
     }
-    fmt::print("{}", screen);
+    if (terminal) fmt::print("\033[H\033[2J");
+    fmt::print("{}", terminal ? cut_lines(screen, terminal_columns()) : screen);
     std::fflush(stdout);
     before = std::move(now);
     seen = at;
@@ -192,11 +205,15 @@ int explain_it(const std::vector<std::string>& words, bool page) {
     fmt::print("{}", troubleshooting_page());
     return 0;
   }
+  if (words.empty()) return wrong_usage("explain what? An errno such as EIO, or a line of the log");
   std::string what;
   for (const std::string& word : words) what += (what.empty() ? "" : " ") + word;
   const std::string text = explain(what);
   if (text.empty()) {
-    fmt::print(stderr, "sftpfsctl: nothing is known of '{}'\n", printable(what));
+    fmt::print(stderr,
+               "sftpfsctl: nothing is known of '{}'; give an errno such as EIO or 5, or a line of "
+               "the log\n",
+               printable(what));
     return kFailure;
   }
   fmt::print("{}", text);
@@ -324,10 +341,16 @@ int ctl_run(int argc, char** argv) {
   add_reading_commands(app, words, run);
   add_acting_commands(app, words, run);
   add_other_commands(app, words, run);
+  const std::string first = argc > 1 ? argv[1] : "";
+  if (first.empty()) return wrong_usage("a command is missing");
+  const auto is_meant = [&first](const CLI::App* each) { return each->get_name() == first; };
+  if (first[0] != '-' && app.get_subcommands(is_meant).empty()) {
+    return wrong_usage("there is no command '" + first + "'");
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
-    return app.exit(wrong) == 0 ? 0 : kFailure;
+    return wrong.get_exit_code() == 0 ? app.exit(wrong) : wrong_usage(wrong.what());
   }
   return run();
 }

@@ -257,4 +257,20 @@ std::string render_top(const Report& before, const Report& now, double elapsed_s
   return text;
 }
 
+std::string cut_lines(const std::string& text, std::size_t columns) {
+  std::string cut;
+  std::size_t column = 0;
+  for (const char each : text) {
+    // The further bytes of a character in UTF-8 take no place of their own.
+    const bool further = (static_cast<unsigned char>(each) & 0xc0U) == 0x80U;
+    if (each == '\n') {
+      column = 0;
+    } else if (!further) {
+      ++column;
+    }
+    if (columns == 0 || column <= columns) cut += each;
+  }
+  return cut;
+}
+
 }  // namespace sftpfs::ctl

@@ -4,6 +4,7 @@
 // Limits:  names and messages come from servers and files; they are made printable.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ std::string render_prometheus(const std::vector<Report>& reports);
 std::string render_operations(const std::vector<OperationReport>& operations);
 // What changed between two reports of the same mount, `elapsed_s` apart.
 std::string render_top(const Report& before, const Report& now, double elapsed_s);
+
+// No line longer than a terminal is wide, so that a screen stays where it is; 0 cuts nothing.
+std::string cut_lines(const std::string& text, std::size_t columns);
 
 // "1.5 MiB"
 std::string human_bytes(double bytes);

@@ -1,5 +1,6 @@
 // sftpfsctl and umount.sftpfs against a real mount.
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -172,6 +173,42 @@ TEST_F(ControlCommands, DropCachesShowsWhatOthersHaveDone) {
   ASSERT_TRUE(ctl({"drop-caches", mount_.path()}).ok());
   EXPECT_EQ(std::filesystem::file_size(mount_.file("file")), 5U);
   EXPECT_EQ(run({"cat", mount_.file("file")}).output, "newer");
+}
+
+TEST_F(ControlCommands, WrongWordsAreNamedAndCured) {
+  const struct {
+    Arguments words;
+    const char* errors;
+  } kCases[] = {
+      {{}, "sftpfsctl: a command is missing (see sftpfsctl --help)\n"},
+      {{"nonsense"}, "sftpfsctl: there is no command 'nonsense' (see sftpfsctl --help)\n"},
+      {{"loglevel", "debug"}, "sftpfsctl: path is required (see sftpfsctl --help)\n"},
+      {{"explain"},
+       "sftpfsctl: explain what? An errno such as EIO, or a line of the log (see sftpfsctl "
+       "--help)\n"},
+      {{"explain", "ENOTHING"},
+       "sftpfsctl: nothing is known of 'ENOTHING'; give an errno such as EIO or 5, or a line of "
+       "the log\n"},
+  };
+  for (const auto& each : kCases) {
+    const Outcome outcome = ctl(each.words);
+    EXPECT_EQ(outcome.exit_code, 1);
+    EXPECT_EQ(outcome.errors, each.errors);
+  }
+}
+
+TEST_F(ControlCommands, ADaemonThatWasKilledIsNamedAsTheCause) {
+  mount_.send_signal(SIGKILL);
+  const UniqueFd pidfd = open_pidfd(mount_.daemon_pid());
+  if (pidfd) {
+    ASSERT_TRUE(wait_exit(pidfd.get(), Deadline(std::chrono::seconds(10))));
+  }
+  const Outcome outcome = ctl({"status", mount_.path()});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_NE(outcome.errors.find("has ended without unmounting"), std::string::npos)
+      << outcome.describe();
+  EXPECT_TRUE(run({"umount", mount_.path()}).ok());
+  EXPECT_EQ(mount_.wait_gone(), "");
 }
 
 TEST_F(ControlCommands, LogLevelChangesAtOnce) {

@@ -66,6 +66,12 @@ TEST(Render, ADaemonThatStartedAgainShowsNoNegativeRates) {
   EXPECT_EQ(render_top(before, sample(), 1).find('-'), std::string::npos);
 }
 
+TEST(Render, LinesAreCutAtTheWidthOfTheTerminal) {
+  EXPECT_EQ(cut_lines("12345678\n123\n", 5), "12345\n123\n");
+  EXPECT_EQ(cut_lines("a\xc3\xa4o\xc3\xbc!\n", 4), "a\xc3\xa4o\xc3\xbc\n");
+  EXPECT_EQ(cut_lines("12345678\n", 0), "12345678\n");
+}
+
 TEST(Render, SizesAndTimesArePeoples) {
   EXPECT_EQ(human_bytes(17), "17 B");
   EXPECT_EQ(human_bytes(1536), "1.5 KiB");
