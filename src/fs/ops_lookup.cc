@@ -252,7 +252,9 @@ Outcome<StatFsReply> Filesystem::statfs_on(SessionSlot& slot,
     co_return reply;
   }
   const bool timed_out = cancel->reason() == runtime::CancelReason::kTimedOut;
-  if (was_refused(space) || (cancel->cancelled() && !timed_out)) {
+  // Some announce the extension and do not have it.
+  const bool lacking = space.error().is_sftp(sftp::kFxOpUnsupported);
+  if ((was_refused(space) && !lacking) || (cancel->cancelled() && !timed_out)) {
     co_return fail(Error::system(to_errno(space.error(), Attempt::kStatFs)));
   }
   co_return shared_.space.get();

@@ -38,6 +38,7 @@ enum class Request : std::uint32_t {
 enum class SftpStatus : std::uint32_t {
   kPermissionDenied = 3,
   kFailure = 4,
+  kUnsupported = 8,
   kQuotaExceeded = 15,  // of later drafts, which some servers use in version 3
 };
 

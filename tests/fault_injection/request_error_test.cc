@@ -1,8 +1,11 @@
 // Other requests that fail on the server: who is told, who is not, and that the file goes on.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <string>
 
 #include "fault_injection/faulty_scene.h"
@@ -77,6 +80,19 @@ TEST_F(RequestError, OfACreateIsReportedByOpen) {
   scene_.script().fail(Request::kOpen, 1, SftpStatus::kFailure, true);
   EXPECT_EQ(write_sync_close("new"), "open: ENOSPC");
   expect_works("new");
+}
+
+// libssh's server announces statvfs and does not have it.
+TEST_F(RequestError, OfStatvfsThatIsAnnouncedAndLackingIsHiddenAndOthersAreNot) {
+  struct statvfs space {};
+  scene_.script().fail(Request::kStatvfs, 1, SftpStatus::kUnsupported);
+  EXPECT_EQ(::statvfs(scene_.file("").c_str(), &space), 0) << std::strerror(errno);
+  EXPECT_GT(space.f_bsize, 0U);
+  scene_.script().fail(Request::kStatvfs, 1, SftpStatus::kFailure);
+  EXPECT_EQ(::statvfs(scene_.file("").c_str(), &space), -1);
+  EXPECT_EQ(errno, EIO);
+  scene_.script().fail_nothing();
+  EXPECT_EQ(::statvfs(scene_.file("").c_str(), &space), 0);
 }
 
 }  // namespace

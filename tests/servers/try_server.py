@@ -100,8 +100,13 @@ def start_proftpd(scene):
     state = scene.directory / "state"
     state.mkdir(mode=0o755)
     config = scene.directory / "proftpd.conf"
+    # From 1.3.8c on they are not built in.
+    folder = pathlib.Path("/usr/lib/proftpd")
+    modules = "\n".join(f"LoadModule {name}.c" for name in ("mod_delay", "mod_ls", "mod_xfer")
+                        if (folder / f"{name}.so").exists())
     config.write_text(f"""
-ModulePath /usr/lib/proftpd
+ModulePath {folder}
+{modules}
 LoadModule mod_sftp.c
 ServerType standalone
 DefaultAddress 127.0.0.1
@@ -114,9 +119,7 @@ RequireValidShell off
 UseFtpUsers off
 PidFile {state}/pid
 ScoreboardFile {state}/scoreboard
-<IfModule mod_delay.c>
-  DelayTable none
-</IfModule>
+DelayTable none
 WtmpLog off
 SystemLog {state}/log
 AllowOverwrite on
