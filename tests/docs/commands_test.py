@@ -10,7 +10,7 @@ follow a "$ ", and what is shown below them has to be what they say, but for fig
 
 Everything happens in namespaces of its own: /usr/local, /mnt, /etc/passwd and the helpers' folder
 are covered there, and user@host is a private sshd of this machine. Needs root. BUILD_DIR must be
-build/release, which is the one that README speaks of; what builds runs as its owner.
+build/release, which is the one that README speaks of; through sudo its owner builds.
 """
 import os
 import pwd
@@ -167,7 +167,6 @@ class Scene:
 
     def words(self, command):
         """The command with this machine's names in place of a page's."""
-        command = command.removeprefix('sudo ')
         command = command.replace('host:/data', f'host:{self.data}')
         command = command.replace('host:/path /mountpoint', f'host:{self.data} {DIR}')
         command = command.replace('/root/.ssh/', f'{self.home}/.ssh/')
@@ -179,6 +178,7 @@ class Scene:
         options = {'env': self.environment}
         if command.split()[0] in BUILDERS:
             options = self.as_owner()
+        command = command.removeprefix('sudo ')
         result = subprocess.run(shlex.split(command), cwd=ROOT, check=False, text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                 timeout=LONGEST_S, **options)
@@ -186,11 +186,11 @@ class Scene:
         return result.stdout
 
     def as_owner(self):
-        """Whose home has ccache's store, and to whom built files have to belong."""
+        """Through sudo: he has ccache's store, and to him built files have to belong."""
         owner = os.stat(ROOT)
-        home = os.environ.get('HOME', '/')
-        if owner.st_uid != os.geteuid():
-            home = pwd.getpwuid(owner.st_uid).pw_dir
+        if os.environ.get('SUDO_UID') != str(owner.st_uid):
+            return {'env': {**self.environment, 'HOME': os.environ.get('HOME', '/root')}}
+        home = pwd.getpwuid(owner.st_uid).pw_dir
         return {'env': {**self.environment, 'HOME': home}, 'user': owner.st_uid,
                 'group': owner.st_gid, 'extra_groups': []}
 
@@ -218,8 +218,7 @@ def unmount():
 
 def execute_run(scene, command):
     for part in scene.words(command).split(' && '):
-        part = part.removeprefix('sudo ')
-        first, *rest = part.split()
+        first, *rest = part.removeprefix('sudo ').split()
         needs_mount = part.endswith(' ' + DIR) and first in ('umount', 'fusermount3', 'sftpfsctl')
         mounts = first in ('sftpfs', 'mount') and part.endswith(' ' + DIR)
         if needs_mount and not os.path.ismount(DIR):
@@ -232,13 +231,16 @@ def execute_run(scene, command):
             execute_foreground(scene)
             continue
         shown = scene.run(part)
+        if part.startswith('sudo cmake'):
+            owner = os.stat(ROOT)
+            os.chown(ROOT / 'build/release/install_manifest.txt', owner.st_uid, owner.st_gid)
         if mounts:
             must(serves(), 'nothing is mounted afterwards')
         if first in ('umount', 'fusermount3'):
             wait_until(lambda: not os.path.ismount(DIR), 'it is unmounted')
         if first == 'sftpfsctl' and rest[0] not in ('flush', 'loglevel', 'ops', 'list'):
             must(shown.strip(), 'says nothing')
-        if part == 'scripts/demo' or part.startswith('scripts/demo user'):
+        if first == 'scripts/demo':
             scene.run('scripts/demo --stop')
 
 
