@@ -135,7 +135,7 @@ TEST_F(WriteError, OfSeveralWritesUnderWayIsOneReport) {
   int fd = -1;
   std::optional<std::uint64_t> counted;
   // A fast server refuses the first before the second is written; then both are tried again.
-  constexpr int kTries = 100;
+  constexpr int kTries = 2000;
   for (int i = 0; i < kTries && fd < 0; ++i) {
     Errors early;
     counted = scene_.mount().counter("write_errors");
