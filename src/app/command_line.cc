@@ -131,6 +131,7 @@ Result<CommandLine> parse_command_line(std::span<const char* const> arguments) {
 
   line.action = parsed.config.remount ? Action::kRemount : Action::kMount;
   line.config = std::move(parsed.config);
+  line.config.words = std::move(meaning.options);
   line.warnings = std::move(parsed.warnings);
   return line;
 }

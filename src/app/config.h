@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/option_list.h"
 #include "app/source.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -39,6 +40,7 @@ struct SshOption {
 struct VsockAddress {
   std::uint32_t cid = 0;
   std::uint32_t port = 0;
+  friend bool operator==(const VsockAddress&, const VsockAddress&) = default;
 };
 
 // What the kernel does with a mount. A server's file modes are not to be trusted with set-uid
@@ -52,6 +54,7 @@ struct MountFlags {
   bool sync = false;
   bool dirsync = false;
   std::vector<std::string> security_contexts;  // "context=...", for SELinux
+  friend bool operator==(const MountFlags&, const MountFlags&) = default;
 };
 
 struct Config {
@@ -69,7 +72,7 @@ struct Config {
   bool check = false;   // connect and look at the directory, mount nothing
   bool sloppy = false;  // unknown options are warnings
   bool verbose = false;
-  bool remount = false;               // change the flags of an existing mount
+  bool remount = false;               // change a mount that is there
   bool nonempty = false;              // mount over a mount of the same source
   std::optional<LogLevel> log_level;  // unset: what LogLevel of ssh_config says, or info
   std::string run_as_user;            // setuid=
@@ -149,6 +152,9 @@ struct Config {
   bool async_reads = false;
   bool kernel_cache = false;
   bool sync_writes = false;  // sshfs_sync
+
+  std::vector<MountOption> words;  // all of the above, as given
+  friend bool operator==(const Config&, const Config&) = default;
 };
 
 // What the options say together.

@@ -2,14 +2,17 @@
 #include "app/control.h"
 
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
+#include "app/remount.h"
+#include "app/translate.h"
 #include "base/log.h"
-#include "ctl/client.h"
+#include "base/printable.h"
 #include "ctl/mount_table.h"
 #include "ctl/rendezvous.h"
 #include "fs/directory_stream.h"
@@ -149,6 +152,13 @@ runtime::Task<ctl::Answer> Control::handle(ctl::Request request, ctl::Progress& 
   }
   if (command == "reconnect") co_return reconnect();
   if (command == "drop-caches") co_return drop_caches();
+  if (command == "options") {
+    const nlohmann::json given = {{"options", line_of(config_.words)}};
+    co_return given;
+  }
+  if (command == "remount") {
+    co_return remount(request.text("options"), request.text("only") == "check");
+  }
   if (command == "loglevel") co_return set_log_level(request.text("level"));
   co_return fail(ErrorCode::kInvalid, fmt::format("unknown command '{}'", command));
 }
@@ -163,8 +173,8 @@ runtime::Task<ctl::Report> Control::report() {
   report.transport = config_.transport == Transport::kSsh ? "ssh" : "libssh2";
   report.remote_directory = shared_.inodes.root_path();
   report.uptime_s = seconds(loop_.now() - begun_);
-  report.dirty_bytes_max = config_.dirty_bytes_max;
-  report.umount_timeout_s = std::chrono::duration<double>(config_.umount_timeout).count();
+  report.dirty_bytes_max = shared_.live().dirty_bytes_max;
+  report.umount_timeout_s = seconds(shared_.live().drain_timeout);
   report.open_files = shared_.files.size();
   report.open_directories = shared_.directories.size();
   report.inodes = shared_.inodes.size();
@@ -260,30 +270,47 @@ ctl::Answer Control::reconnect() {
   return nlohmann::json::object();
 }
 
+void Control::forget(fs::Inode& inode) {
+  inode.expire();
+  if (S_ISDIR(inode.type())) {
+    inode.listing_changed();  // what was read ahead of it, too
+    shared_.listings.drop(inode);
+  }
+  shared_.notifier->attributes_changed(inode.id());
+}
+
 ctl::Answer Control::drop_caches() {
   const std::vector<fs::InodeRef> inodes = shared_.inodes.all();
   for (const fs::InodeRef& inode : inodes) {
-    inode->expire();
-    inode->new_generation();
     // The kernel's pages go when the file is opened the next time: taking them away now would wait
     // for reads under way.
-    shared_.notifier->attributes_changed(inode->id());
+    inode->new_generation();
+    forget(*inode);
   }
   log_info("caches of {} files and directories dropped", inodes.size());
   return nlohmann::json{{"inodes", inodes.size()}};
 }
 
-Status change_log_level(const std::string& mountpoint, LogLevel level) {
-  const auto named = std::find_if(kLevels.begin(), kLevels.end(),
-                                  [level](const auto& each) { return each.second == level; });
-  const Result<std::string> socket = ctl::socket_for(ctl::absolute_path(mountpoint));
-  if (!socket) return fail(socket.error());
-  Result<ctl::Client> client = ctl::Client::connect(*socket);
-  if (!client) return fail(client.error());
-  const Result<nlohmann::json> done =
-      client->ask({{"command", "loglevel"}, {"level", named->first}});
-  if (!done) return fail(done.error());
-  return {};
+ctl::Answer Control::remount(const std::string& words, bool only_check) {
+  const Result<std::vector<MountOption>> options = split_options(words);
+  if (!options) return fail(options.error());
+  Result<Config> next = remounted(config_, *options);
+  if (!next) return fail(next.error());
+  if (only_check) return nlohmann::json::object();
+  const fs::LiveOptions live = fs_options(*next, 1);
+  const bool other = live != shared_.live();
+  if (!shared_.live_setting.set(live)) {
+    return fail(ErrorCode::kBusy, "remounted too often; unmount and mount again");
+  }
+  if (next->log_level) log_set_level(*next->log_level);
+  if (!next->log_level) next->log_level = config_.log_level;
+  config_ = std::move(*next);
+  log_info("remounted with {}", printable(words));
+  // What is believed for the time that was right before.
+  if (other) {
+    for (const fs::InodeRef& inode : shared_.inodes.all()) forget(*inode);
+  }
+  return nlohmann::json::object();
 }
 
 ctl::Answer Control::set_log_level(const std::string& level) {

@@ -6,6 +6,8 @@
 //   reconnect      gives the connections up and makes new ones
 //   drop-caches    attributes, listings and contents are asked for again
 //   loglevel       {"level": "debug"}
+//   options        the words of -o that it was mounted with
+//   remount        {"options": "acmax=60,soft", "only": "check"}: see remount.h
 //
 // Ownership: Service owns it; the socket is there between open() and close().
 // Threads:   the control loop's; it hops to the workers for what is theirs.
@@ -52,10 +54,12 @@ class Control final : private ctl::Handler {
   ctl::Answer reconnect();
   ctl::Answer drop_caches();
   ctl::Answer set_log_level(const std::string& level);
+  ctl::Answer remount(const std::string& words, bool only_check);
+  void forget(fs::Inode& inode);
   std::string socket_path(const std::string& mountpoint, const std::string& directory) const;
 
   runtime::Loop& loop_;
-  const Config& config_;
+  Config config_;  // a remount changes it
   fs::Shared& shared_;
   const TimePoint begun_;
   fuse::Mount* mount_ = nullptr;
@@ -64,8 +68,5 @@ class Control final : private ctl::Handler {
   bool ending_ = false;
   ctl::Server server_;
 };
-
-// Asks the daemon of another mount, over its socket, to log from `level` on.
-Status change_log_level(const std::string& mountpoint, LogLevel level);
 
 }  // namespace sftpfs::app

@@ -51,8 +51,9 @@ std::string usage_of(const OptionRow& row) {
 void append_rows(std::string& text, std::span<const OptionRow> rows, Section section) {
   for (const OptionRow& row : rows) {
     if (row.section != section) continue;
-    text +=
-        fmt::format("  {:<{}} {}{}\n", usage_of(row), kNameColumns, remark(row.support), row.help);
+    const std::string_view changes = row.on_remount == OnRemount::kChanges ? "[remount] " : "";
+    text += fmt::format("  {:<{}} {}{}{}\n", usage_of(row), kNameColumns, remark(row.support),
+                        changes, row.help);
   }
 }
 

@@ -19,6 +19,7 @@
 #include "app/jump_helper.h"
 #include "app/mountpoint.h"
 #include "app/process_setup.h"
+#include "app/remount.h"
 #include "app/service.h"
 #include "app/terminal.h"
 #include "app/terminal_prompter.h"
@@ -231,10 +232,7 @@ int mount_run(int argc, char** argv) {
     case Action::kHelp: fmt::print("{}", help_text()); return 0;
     case Action::kVersion: fmt::print("{}", version_text()); return 0;
     case Action::kRemount: {
-      Status done = remount(line->config);
-      if (done && line->config.log_level) {
-        done = change_log_level(line->config.mountpoint, *line->config.log_level);
-      }
+      const Status done = remount(line->config);
       return done ? 0 : complain(done.error(), exit_code_for(done.error()));
     }
     case Action::kMount: break;

@@ -128,20 +128,13 @@ Status check_directory(const std::string& path) {
   return {};
 }
 
-unsigned long kernel_flags(const MountFlags& flags) {
-  unsigned long bits = 0;
-  const auto add_if = [&bits](bool wanted, unsigned long bit) { bits |= wanted ? bit : 0; };
-  add_if(flags.read_only, MS_RDONLY);
-  add_if(flags.nosuid, MS_NOSUID);
-  add_if(flags.nodev, MS_NODEV);
-  add_if(flags.noexec, MS_NOEXEC);
-  add_if(flags.noatime, MS_NOATIME);
-  add_if(flags.sync, MS_SYNCHRONOUS);
-  add_if(flags.dirsync, MS_DIRSYNC);
-  return bits;
-}
-
 }  // namespace
+
+Result<std::string> mountpoint_path(const std::string& given) {
+  const std::optional<std::string> path = absolute_path(given);
+  if (!path) return cannot_use(given, errno);
+  return *path;
+}
 
 Result<Mountpoint> prepare_mountpoint(const Config& config) {
   const std::string& given = config.mountpoint;
@@ -203,22 +196,6 @@ Status detach_severed_mount(const Config& config, const std::string& path,
   const bool ours = top && top->type == fuse_type(config) && top->source == fsname_of(config);
   if (!ours || !is_dead(path)) return {};
   return detach();
-}
-
-Status remount(const Config& config) {
-  const std::optional<std::string> path = absolute_path(config.mountpoint);
-  if (!path) return cannot_use(config.mountpoint, errno);
-  const Result<std::vector<MountEntry>> table = read_mount_table();
-  if (!table) return fail(table.error());
-  const std::optional<MountEntry> top = find_mount(*table, *path);
-  if (!top || !top->type.starts_with("fuse.")) {
-    return wrong(ErrorCode::kUnsupported, *path, "nothing of ours is mounted there");
-  }
-  const unsigned long flags = MS_REMOUNT | kernel_flags(config.flags);
-  if (::mount(top->source.c_str(), path->c_str(), "fuse", flags, nullptr) != 0) {
-    return fail(Error::system(errno, fmt::format("remounting '{}'", printable(*path))));
-  }
-  return {};
 }
 
 }  // namespace sftpfs::app

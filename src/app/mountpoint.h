@@ -25,6 +25,9 @@ struct Mountpoint {
 // is kBusy unless `config.nonempty`.
 Result<Mountpoint> prepare_mountpoint(const Config& config);
 
+// `given` as /proc/self/mountinfo writes it, also where what is mounted there is dead.
+Result<std::string> mountpoint_path(const std::string& given);
+
 // Takes the mount on `path` out of sight at once, whatever uses it: umount2(MNT_DETACH) as root,
 // else fusermount3 -u -z.
 Status detach_mount(const std::string& path);
@@ -34,8 +37,5 @@ Status detach_mount(const std::string& path);
 // `detach` does it.
 Status detach_severed_mount(const Config& config, const std::string& path,
                             const std::function<Status()>& detach);
-
-// -o remount: sets the flags of the existing mount at `config.mountpoint`; needs root.
-Status remount(const Config& config);
 
 }  // namespace sftpfs::app

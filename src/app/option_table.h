@@ -35,6 +35,13 @@ enum class Section : std::uint8_t {
   kCompatibility,
 };
 
+// What it does with a mount that is there.
+enum class OnRemount : std::uint8_t {
+  kFixed,    // unmount and mount again
+  kChanges,  // the mount that serves takes it
+  kIgnored,  // was for the mounting
+};
+
 // What the words of the user become.
 struct ParsedOptions {
   Config config;
@@ -56,6 +63,7 @@ struct OptionRow {
   Support support;
   OptionHandler handler;  // nullptr: nothing to store
   std::string_view help;
+  OnRemount on_remount = OnRemount::kFixed;
 
   bool takes_value() const { return !placeholder.empty(); }
   bool needs_value() const { return takes_value() && placeholder.front() != '['; }

@@ -200,7 +200,7 @@ runtime::Task<Status> Service::adopt_and_start() {
 runtime::Task<Outcome> Service::finish(std::string mountpoint) {
   Outcome outcome;
   runtime::Timer deadline(control_);
-  deadline.start_after(shared_.options.drain_timeout, [cancel = draining_.cancel] {
+  deadline.start_after(shared_.live().drain_timeout, [cancel = draining_.cancel] {
     cancel->cancel(runtime::CancelReason::kTimedOut);
   });
   const Status drained = co_await filesystem_.drain(draining_);

@@ -19,6 +19,7 @@ struct Source {
   std::string user;       // empty: ssh_config or the local user decides
   std::string host;       // a name, an address or an alias of ~/.ssh/config
   std::string directory;  // empty: the login directory
+  friend bool operator==(const Source&, const Source&) = default;
 };
 
 // Host and user may not start with '-' nor hold control characters: both end up in an argv.

@@ -75,6 +75,14 @@ Result<std::vector<Report>> reports_of(const std::string& path) {
   return reports;
 }
 
+// Its process was killed, and the mount left behind.
+bool is_dead(const MountEntry& entry) {
+  const Result<std::string> socket = socket_for(entry.directory);
+  if (!socket) return false;
+  const Result<Client> client = Client::connect(*socket);
+  return !client && client.error().os_errno() == ECONNREFUSED;
+}
+
 // Mounts in the table that nobody answers for.
 void add_silent_mounts(std::vector<Report>& reports) {
   const Result<std::vector<MountEntry>> table = read_mount_table();
@@ -86,7 +94,7 @@ void add_silent_mounts(std::vector<Report>& reports) {
     Report silent;
     silent.mountpoint = entry.directory;
     silent.source = entry.source;
-    silent.state = "silent";
+    silent.state = is_dead(entry) ? "dead" : "silent";
     reports.push_back(silent);
   }
 }

@@ -63,6 +63,7 @@ constexpr Explanation kMessages[] = {
     {"no such directory; make it with", "The mount point does not exist.", "mkdir -p DIR; systemd makes it by itself for mount units."},
     {"remote directory", "The directory to be mounted does not exist on the server, is a file, or may not be entered by the server's user.", "Check the path after the colon: without a leading slash it is relative to the login directory."},
     {"unknown option", "A word after -o is not known. Words of mount(8), sshfs, libfuse and ssh_config(5) are.", "sftpfs -h and sftpfs-options(5) list them; mount -s ignores unknown ones."},
+    {"cannot change while it is mounted", "mount -o remount names an option that a mount has from its beginning to its end.", "umount DIR and mount again; sftpfs-options(5) marks those that can change with [remount]."},
     {"needs transport=ssh", "The option is one that only ssh(1) can honour.", "Add transport=ssh, or leave the option out."},
     {"libfuse refused the mount options", "libfuse does not know a word that was passed on to it.", "Its own line above names it; please report it."},
     {"fusermount3", "An ordinary user mounts through the set-user-id programme fusermount3, which said no.", "Install fuse3; allow_other for users needs user_allow_other in /etc/fuse.conf; the directory must be writable for you."},

@@ -39,12 +39,17 @@ std::vector<std::string_view> split_at(std::string_view text, char separator) {
 std::optional<MountEntry> parse_line(std::string_view line) {
   constexpr std::size_t kDeviceField = 2;
   constexpr std::size_t kDirectoryField = 4;
+  constexpr std::size_t kFlagsField = 5;
   constexpr std::size_t kFirstOptionalField = 6;
   const std::vector<std::string_view> fields = split_at(line, ' ');
   for (std::size_t i = kFirstOptionalField; i + 2 < fields.size(); ++i) {
     if (fields[i] != "-" || !fields[kDirectoryField].starts_with('/')) continue;
-    return MountEntry{decode(fields[kDirectoryField]), decode(fields[i + 1]), decode(fields[i + 2]),
-                      std::string(fields[kDeviceField])};
+    return MountEntry{decode(fields[kDirectoryField]),
+                      decode(fields[i + 1]),
+                      decode(fields[i + 2]),
+                      std::string(fields[kDeviceField]),
+                      std::string(fields[kFlagsField]),
+                      std::string(i + 3 < fields.size() ? fields[i + 3] : "")};
   }
   return std::nullopt;
 }

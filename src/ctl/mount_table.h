@@ -14,9 +14,11 @@ namespace sftpfs::ctl {
 
 struct MountEntry {
   std::string directory;
-  std::string type;    // "fuse.sftpfs"
-  std::string source;  // fsname
-  std::string device;  // "0:56"
+  std::string type;         // "fuse.sftpfs"
+  std::string source;       // fsname
+  std::string device;       // "0:56"
+  std::string flags;        // of this mount: "ro,nosuid,nodev,relatime"
+  std::string super_flags;  // of the file system: "rw,user_id=0,group_id=0"
   friend bool operator==(const MountEntry&, const MountEntry&) = default;
 };
 

@@ -12,8 +12,8 @@
 
 namespace sftpfs::ctl {
 
-// A request is a command and a few words.
-inline constexpr std::size_t kRequestBytesMax = 4096;
+// A request is a command and a few words, or a line of options from fstab.
+inline constexpr std::size_t kRequestBytesMax = 64 << 10;
 // A reply may list thousands of operations under way.
 inline constexpr std::size_t kReplyBytesMax = 4 << 20;
 inline constexpr std::size_t kConnectionsMax = 16;

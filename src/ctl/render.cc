@@ -151,9 +151,10 @@ std::string render_list(const std::vector<Report>& reports) {
   std::string text = fmt::format("{:<32} {:<10} {:>8} {:>10}  {}\n", "MOUNT POINT", "STATE", "PID",
                                  "UNSENT", "SOURCE");
   for (const Report& report : reports) {
-    text += fmt::format(
-        "{:<32} {:<10} {:>8} {:>10}  {}\n", printable(report.mountpoint), printable(report.state),
-        report.pid, human_bytes(static_cast<double>(report.dirty_bytes)), printable(report.source));
+    text +=
+        fmt::format("{:<32} {:<10} {:>8} {:>10}  {}\n", printable(report.mountpoint),
+                    printable(report.state), report.pid == 0 ? "-" : fmt::format("{}", report.pid),
+                    human_bytes(static_cast<double>(report.dirty_bytes)), printable(report.source));
   }
   return text;
 }

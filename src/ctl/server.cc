@@ -81,7 +81,8 @@ class Server::Connection final : public runtime::IoHandler,
   }
 
   void receive() {
-    std::array<char, kRequestBytesMax> buffer{};
+    constexpr std::size_t kChunkBytes = 4096;
+    std::array<char, kChunkBytes> buffer{};
     const ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) return close(runtime::CancelReason::kInterrupted);

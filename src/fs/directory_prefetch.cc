@@ -16,7 +16,7 @@ DirectoryPrefetch::Guess::Guess(Shared& shared, SessionSlot& slot, InodeRef inod
 DirectoryPrefetch::Guess::~Guess() { shared_.inodes.forget(inode_->id(), 1); }
 
 bool DirectoryPrefetch::usable(const Guess& guess) const {
-  return shared_.clock.now() < guess.begun().asked_at + shared_.options.attr_lifetime &&
+  return shared_.clock.now() < guess.begun().asked_at + shared_.live().attr_lifetime &&
          !guess.inode()->listing_changed_since(guess.begun());
 }
 

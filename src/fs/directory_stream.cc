@@ -157,7 +157,7 @@ runtime::Task<Status> DirectoryStream::load_until(std::size_t count, runtime::Ca
       const bool whole = shared_.journal.pending() == 0;
       if (whole)
         shared_.listings.put(*inode_, entries_, begun_, shared_.lifetime(directory),
-                             shared_.options.absent_lifetime, origin_);
+                             shared_.live().absent_lifetime, origin_);
     }
   }
   co_return Status();

@@ -63,14 +63,14 @@ std::uint64_t FileIo::known_size() const {
 
 void FileIo::follow_link(sftp::Client& client) {
   const sftp::LinkEstimate link = client.link();
-  const Options& options = shared_.options;
-  const std::size_t share_of_cache = options.cache_size_bytes / 2;
+  const LiveOptions& live = shared_.live();
+  const std::size_t share_of_cache = shared_.options.cache_size_bytes / 2;
   // The home carries its share of a striped stream.
   const bool reading = !striping_.for_writing && !striping_.lanes.empty();
   const std::size_t read_ways = reading ? striping_.lanes.size() + 1 : 1;
   const std::size_t wanted = read_ways * in_flight_bytes(link.round_trip, link.receive_bytes_per_s);
   const std::size_t window =
-      std::min({std::max(wanted, kWindowMinBytes), options.readahead_bytes_max, share_of_cache});
+      std::min({std::max(wanted, kWindowMinBytes), live.readahead_bytes_max, share_of_cache});
   readahead_window_max_.store(window, std::memory_order_relaxed);
   // The server may send what is asked for without waiting for us to make room.
   if (window > receive_window_bytes_) {
@@ -80,7 +80,7 @@ void FileIo::follow_link(sftp::Client& client) {
   }
   const std::size_t sent =
       (striping_.lanes_used + 1) * in_flight_bytes(link.round_trip, link.send_bytes_per_s);
-  const std::size_t dirty_max = options.dirty_bytes_max / shared_.pool.workers().size();
+  const std::size_t dirty_max = live.dirty_bytes_max / shared_.pool.workers().size();
   slot_.worker().dirty_bytes().set_capacity(std::min(std::max(sent, kDirtyMinBytes), dirty_max));
 }
 

@@ -29,9 +29,9 @@ Lane::~Lane() {
 // --- When ---------------------------------------------------------------------------------------
 
 bool FileIo::far_enough(const OpenFile& file) const {
-  const Options& options = shared_.options;
+  const FixedOptions& options = shared_.options;
   const bool fits = options.block_size_bytes <= options.stripe_bytes;
-  if (options.max_conns < 2 || !fits || file.append || options.sync_writes) return false;
+  if (options.max_conns < 2 || !fits || file.append || shared_.live().sync_writes) return false;
   if (resizing_ > 0 || !is_live()) return false;
   return options.stripe_always || client_->link().round_trip >= options.stripe_round_trip_min;
 }

@@ -60,7 +60,7 @@ runtime::Task<Status> FileIo::write(OpenFileRef file, std::uint64_t offset, Shar
     co_return co_await write(std::move(file), offset, std::move(data), cancel);
   }
   accept(file, offset, std::move(data));
-  if (shared_.options.sync_writes) {
+  if (shared_.live().sync_writes) {
     co_return co_await flush(file, false, cancel);
   }
   co_return Status();

@@ -56,7 +56,7 @@ Result<OpenFileRef> Filesystem::find_file(std::uint64_t handle) const {
 }
 
 FileAttr Filesystem::to_file_attr(const Inode& inode, const sftp::Attrs& attrs) const {
-  const Options& options = shared_.options;
+  const FixedOptions& options = shared_.options;
   FileAttr out;
   out.ino = inode.id();
   const std::uint32_t mode = attrs.has(sftp::kAttrPermissions) ? attrs.permissions : kModeUnknown;
@@ -77,7 +77,7 @@ AttrReply Filesystem::attr_reply(Inode& inode) const {
   AttrReply reply;
   reply.attr = to_file_attr(inode, view.attrs);
   // The kernel may not believe anything longer than we do.
-  reply.timeout_s = std::min(shared_.options.kernel_attr_timeout_s, seconds(view.remaining));
+  reply.timeout_s = std::min(shared_.live().kernel_attr_timeout_s, seconds(view.remaining));
   if (view.locally_modified) reply.timeout_s = 0;
   inode.tell_kernel(view.attrs);
   return reply;
@@ -89,7 +89,7 @@ EntryReply Filesystem::entry_reply(const InodeRef& inode) const {
   reply.ino = inode->id();
   reply.attr = attr.attr;
   reply.attr_timeout_s = attr.timeout_s;
-  reply.entry_timeout_s = shared_.options.kernel_entry_timeout_s;
+  reply.entry_timeout_s = shared_.live().kernel_entry_timeout_s;
   return reply;
 }
 
@@ -118,14 +118,14 @@ InodeRef Filesystem::enter_new(const InodeRef& parent, const std::string& name,
 void Filesystem::name_made(Inode& parent, const std::string& name) {
   parent.names_changed();
   shared_.listings.made(parent, name);
-  shared_.listings.still_ours(parent, shared_.clock.now() + shared_.options.absent_lifetime);
+  shared_.listings.still_ours(parent, shared_.clock.now() + shared_.live().absent_lifetime);
   shared_.doubt_names(parent);  // its time of modification
 }
 
 void Filesystem::name_removed(Inode& parent, const std::string& name) {
   parent.names_changed();
   shared_.listings.removed(parent, name);
-  shared_.listings.still_ours(parent, shared_.clock.now() + shared_.options.absent_lifetime);
+  shared_.listings.still_ours(parent, shared_.clock.now() + shared_.live().absent_lifetime);
   shared_.doubt_names(parent);
 }
 

@@ -13,7 +13,7 @@ constexpr Duration kLeftAlone = std::chrono::minutes(1);
 }  // namespace
 
 Duration HotDirectories::refresh_age() const {
-  const Options& options = shared_.options;
+  const LiveOptions& options = shared_.live();
   const bool tells_absent = options.absent_lifetime > Duration::zero();
   return std::min(tells_absent ? options.absent_lifetime : options.attr_lifetime,
                   options.attr_lifetime) /
@@ -29,7 +29,7 @@ bool HotDirectories::is_due(Record& record, const NameAnswer& answer, TimePoint 
     return answer.origin == Origin::kGuessed && old && record.served >= kServedAtLeast;
   }
   if (known && !old) return false;
-  if (now >= record.since + shared_.options.attr_lifetime) {
+  if (now >= record.since + shared_.live().attr_lifetime) {
     record.since = now;
     record.asked = 0;
   }
@@ -44,12 +44,12 @@ HotDirectories::Record& HotDirectories::record_of(const Inode& directory, TimePo
 NameAnswer HotDirectories::look_up(const InodeRef& directory, const std::string& name) {
   const TimePoint now = shared_.clock.now();
   NameAnswer answer = shared_.listings.find(*directory, name, now);
-  if (shared_.options.attr_lifetime <= Duration::zero()) return answer;
+  if (shared_.live().attr_lifetime <= Duration::zero()) return answer;
   {
     const MutexLock lock(mutex_);
     Record& record = record_of(*directory, now);
     const bool guessed = answer.presence == Presence::kAbsent &&
-                         answer.origin == Origin::kGuessed && shared_.options.close_to_open;
+                         answer.origin == Origin::kGuessed && shared_.live().close_to_open;
     if (guessed && !record.missed.contains(name)) answer.presence = Presence::kUnknown;
     if (!is_due(record, answer, now) || under_way_ >= kAtOnceMax) return answer;
     if (shared_.journal.pending() > 0) return answer;
@@ -77,7 +77,7 @@ void HotDirectories::missed(const Inode& directory, const std::string& name) {
 void HotDirectories::forget_cold_ones(TimePoint now) {
   std::erase_if(records_, [this, now](const auto& each) {
     const Record& record = each.second;
-    const bool recent = now < record.since + shared_.options.attr_lifetime;
+    const bool recent = now < record.since + shared_.live().attr_lifetime;
     return !record.busy && !recent && now >= record.not_before;
   });
   if (records_.size() < kRecordsMax) return;

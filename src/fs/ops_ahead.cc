@@ -92,8 +92,8 @@ void Filesystem::name_vouched(Inode& parent, const std::string& name, const sftp
 void Filesystem::names_changed_ahead(Inode& directory) {
   const TimePoint now = shared_.clock.now();
   const auto now_s = static_cast<std::uint32_t>(shared_.clock.wall_now().seconds);
-  directory.names_changed_ahead(now_s, now + shared_.options.attr_lifetime);
-  shared_.listings.still_ours(directory, now + shared_.options.attr_lifetime);
+  directory.names_changed_ahead(now_s, now + shared_.live().attr_lifetime);
+  shared_.listings.still_ours(directory, now + shared_.live().attr_lifetime);
   vouch_names(directory, directory.view(now).attrs);
 }
 
@@ -154,7 +154,7 @@ std::optional<EntryReply> Filesystem::make_ahead(const OperationContext& op, con
   name_vouched(parent, making.name, *attrs);
   if (making.mode) {
     const std::vector<sftp::DirEntry> nothing;
-    const Duration lifetime = shared_.options.attr_lifetime;
+    const Duration lifetime = shared_.live().attr_lifetime;
     shared_.listings.put(*inode, nothing, shared_.token(Ordering::kBehindChanges), lifetime,
                          lifetime, Origin::kMadeHere);
   }

@@ -103,7 +103,7 @@ bool Filesystem::may_defer(const FileIo& io, const SetAttr& change) const {
 
 bool Filesystem::may_defer_on(const AttrView& view, const SetAttr& change) const {
   constexpr std::uint32_t kSpecialBits = 07000;
-  if (!view.fresh || shared_.options.sync_writes) return false;
+  if (!view.fresh || shared_.live().sync_writes) return false;
   if (attrs_refused_.load(std::memory_order_relaxed)) return false;
   if ((view.attrs.flags & kWholeAttributes) != kWholeAttributes) return false;
   if (change.has_size || (change.has_atime && !change.has_mtime)) return false;

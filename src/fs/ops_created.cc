@@ -102,7 +102,7 @@ Outcome<EntryReply> Filesystem::created(SessionSlot& slot, Made made) {
   if (!certain) inode->expire();
   if (made.empty_directory) {
     const std::vector<sftp::DirEntry> nothing;
-    const Duration lifetime = shared_.options.absent_lifetime;
+    const Duration lifetime = shared_.live().absent_lifetime;
     shared_.listings.put(*inode, nothing, made.token, lifetime, lifetime, Origin::kMadeHere);
   }
   co_return entry_reply(inode);

@@ -36,7 +36,7 @@ Outcome<OpenReply> Filesystem::opendir(OperationContext& op, std::uint64_t inode
 
 // Null if the server is to be asked.
 std::shared_ptr<DirectoryStream> Filesystem::open_known(const InodeRef& directory) {
-  if (!shared_.options.listings_serve_opendir) return nullptr;
+  if (!shared_.live().listings_serve_opendir) return nullptr;
   std::optional<WholeListing> known = shared_.listings.whole(*directory, shared_.clock.now());
   if (!known) return nullptr;
   for (const std::string& name : known->vouched) {

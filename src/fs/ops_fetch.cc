@@ -55,7 +55,7 @@ runtime::Task<Ending> open_and_read(Shared& shared, std::shared_ptr<FileIo> io) 
   const bool file = attrs && is_of_type(*attrs, inode->type());
   if (file) {
     inode->adopt(*attrs, token, shared.lifetime(*attrs));
-    inode->settle_content(shared.clock.wall_now(), !io->clean(), shared.options.kernel_cache);
+    inode->settle_content(shared.clock.wall_now(), !io->clean(), shared.live().kernel_cache);
     inode->read_permitted(*attrs);
   }
   if (file && io->clean()) {

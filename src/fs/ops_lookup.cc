@@ -37,7 +37,7 @@ std::optional<EntryReply> Filesystem::find_listed(const InodeRef& parent, const 
   const TimePoint now = shared_.clock.now();
   if (answer.presence == Presence::kAbsent) {
     EntryReply missing;
-    missing.entry_timeout_s = shared_.options.kernel_negative_timeout_s;
+    missing.entry_timeout_s = shared_.live().kernel_negative_timeout_s;
     return missing;
   }
   const bool whole = (answer.attrs.flags & kWholeAttributes) == kWholeAttributes;
@@ -90,7 +90,7 @@ Outcome<EntryReply> Filesystem::lookup_on(SessionSlot& slot, OperationContext& o
   shared_.listings.removed(*parent, name);
   hot_.missed(*parent, name);
   EntryReply missing;
-  missing.entry_timeout_s = shared_.options.kernel_negative_timeout_s;
+  missing.entry_timeout_s = shared_.live().kernel_negative_timeout_s;
   co_return missing;
 }
 

@@ -45,15 +45,15 @@ std::shared_ptr<FileIo> Filesystem::acquire_io(const InodeRef& inode, SessionSlo
 // dropped here and in the kernel.
 OpenReply Filesystem::open_reply(const OpenFileRef& file) {
   file->inode->settle_content(shared_.clock.wall_now(), !file->io->clean(),
-                              shared_.options.kernel_cache);
+                              shared_.live().kernel_cache);
   return handle_reply(file);
 }
 
 OpenReply Filesystem::handle_reply(const OpenFileRef& file) {
   Inode& inode = *file->inode;
   OpenReply reply;
-  reply.keep_cache = inode.kernel_cache_is_current() || shared_.options.kernel_cache;
-  reply.direct_io = shared_.options.direct_io;
+  reply.keep_cache = inode.kernel_cache_is_current() || shared_.live().kernel_cache;
+  reply.direct_io = shared_.live().direct_io;
   reply.handle = shared_.files.add(file);
   return reply;
 }
@@ -61,7 +61,7 @@ OpenReply Filesystem::handle_reply(const OpenFileRef& file) {
 // Whether the server would only say again what is known: for those who have chosen so (nocto).
 bool Filesystem::may_open_unasked(const InodeRef& inode, int flags) const {
   constexpr std::uint64_t kSizeMax = 1 << 20;
-  if (shared_.options.close_to_open) return false;
+  if (shared_.live().close_to_open) return false;
   if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0) return false;
   const AttrView view = inode->view(shared_.clock.now());
   const bool ahead = shared_.options.durability == Durability::kFsync;

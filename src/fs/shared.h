@@ -91,12 +91,16 @@ struct Shared {
   Shared(const Options& chosen, const Clock& the_clock,
          std::shared_ptr<runtime::Connector> connector)
       : options(chosen),
+        live_setting(chosen),
         clock(the_clock),
         cache(cache_config(chosen)),
         listings(chosen.listing_bytes_max),
         ids(chosen.ids),
         pool(chosen, the_clock, std::move(connector)),
         journal(pool.first_slot(), the_clock, names_in_flux) {}
+
+  // What is decided by it now; see there.
+  const LiveOptions& live() const { return live_setting.get(); }
 
   static cache::CacheConfig cache_config(const Options& options) {
     cache::CacheConfig config;
@@ -118,16 +122,18 @@ struct Shared {
   // How long `attrs`, which the server has shown, are believed.
   Duration lifetime(const sftp::Attrs& attrs) const {
     constexpr std::int64_t kPartOfAge = 10;
-    if (!attrs.has(sftp::kAttrTimes)) return options.attr_lifetime;
+    const LiveOptions& bounds = live();
+    if (!attrs.has(sftp::kAttrTimes)) return bounds.attr_lifetime;
     const std::int64_t age_s = clock.wall_now().seconds - std::int64_t{attrs.mtime};
     const Duration adapted = std::chrono::seconds(std::max<std::int64_t>(age_s, 0) / kPartOfAge);
-    const Duration longest = std::max(options.attr_lifetime, options.attr_lifetime_max);
-    return std::clamp(adapted, options.attr_lifetime, longest);
+    const Duration longest = std::max(bounds.attr_lifetime, bounds.attr_lifetime_max);
+    return std::clamp(adapted, bounds.attr_lifetime, longest);
   }
 
   AttrToken token(Ordering ordering) { return inodes.token(ordering, clock.now()); }
 
-  const Options options;
+  const FixedOptions options;
+  LiveSetting live_setting;
   const Clock& clock;
   InodeTable inodes;
   cache::BlockCache cache;

@@ -165,6 +165,15 @@ TEST_F(ControlCommands, ReconnectMakesANewConnection) {
   EXPECT_EQ(report()["sessions"][0].value("connections", 0), 2);
 }
 
+TEST_F(ControlCommands, DropCachesForgetsListings) {
+  const auto names = [this] { return run({"ls", mount_.path()}).output; };
+  ASSERT_EQ(names(), "");
+  std::ofstream(server_.root() + "/file") << "text";
+  ASSERT_EQ(names(), "") << "listings are not cached";
+  ASSERT_TRUE(ctl({"drop-caches", mount_.path()}).ok());
+  EXPECT_EQ(names(), "file\n");
+}
+
 TEST_F(ControlCommands, DropCachesShowsWhatOthersHaveDone) {
   std::ofstream(mount_.file("file")) << "old";
   ASSERT_EQ(std::filesystem::file_size(mount_.file("file")), 3U);
@@ -207,6 +216,8 @@ TEST_F(ControlCommands, ADaemonThatWasKilledIsNamedAsTheCause) {
   EXPECT_EQ(outcome.exit_code, 1);
   EXPECT_NE(outcome.errors.find("has ended without unmounting"), std::string::npos)
       << outcome.describe();
+  const Outcome list = ctl({"list"});
+  EXPECT_NE(list.output.find(" dead "), std::string::npos) << list.describe();
   EXPECT_TRUE(run({"umount", mount_.path()}).ok());
   EXPECT_EQ(mount_.wait_gone(), "");
 }
@@ -221,7 +232,7 @@ TEST_F(ControlCommands, RemountChangesTheLogLevelOfTheDaemon) {
   const Outcome outcome = run({mount_program(), server_.source(server_.root()), mount_.path(), "-o",
                                "remount,rw,log_level=debug"});
   ASSERT_TRUE(outcome.ok()) << outcome.describe();
-  EXPECT_NE(mount_.log().find("log level debug"), std::string::npos);
+  EXPECT_NE(mount_.log().find("remounted with log_level=debug"), std::string::npos);
 }
 
 // Another user is not let in; root's own rubbish does not disturb the mount.

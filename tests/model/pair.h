@@ -46,7 +46,7 @@ class Pair {
   void somebody_else(const std::function<Answer(Tree&)>& operation);
   void somebody_else_writes(const std::string& path, const std::string& bytes);
   // What others have changed shows from now on.
-  void let_names_expire() { world_.skip(world_.shared().options.attr_lifetime_max); }
+  void let_names_expire() { world_.skip(world_.shared().live().attr_lifetime_max); }
 
   World& world() { return world_; }
   PosixTree& reference() { return reference_; }

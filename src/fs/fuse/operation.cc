@@ -43,7 +43,7 @@ Operation::Operation(fuse_req_t request, Channel& channel)
   context_.gid = caller->gid;
   context_.pid = static_cast<std::uint32_t>(caller->pid);
   filesystem().shared().counters.operations.fetch_add(1, std::memory_order_relaxed);
-  const std::optional<Duration>& timeout = filesystem().shared().options.operation_timeout;
+  const std::optional<Duration>& timeout = filesystem().shared().live().operation_timeout;
   if (timeout) {
     deadline_.start_after(
         *timeout, [cancel = context_.cancel] { cancel->cancel(runtime::CancelReason::kTimedOut); });

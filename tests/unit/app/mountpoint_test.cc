@@ -253,23 +253,6 @@ TEST_F(MountpointNamespace, TheSameSourceIsNotMountedTwiceUnlessAsked) {
                       " asked other");
 }
 
-TEST_F(MountpointNamespace, RemountingChangesTheFlagsOfAMountThatIsThere) {
-  const std::string said = in_namespace([](const std::string& dir) {
-    Config config = config_for(dir);
-    config.flags.read_only = true;
-    const bool refused = !remount(config);
-    const LiveMount mount(dir, "fuse.sftpfs", "joe@host:/data");
-    const Status done = remount(config);
-    if (!done) return done.error().describe();
-    const std::string after = test::mount_at(dir)->options;
-    config.flags.read_only = false;
-    if (!remount(config)) return std::string("not writable again");
-    return std::string(refused ? "refused " : "") + after.substr(0, 3) +
-           test::mount_at(dir)->options.substr(0, 3);
-  });
-  EXPECT_EQ(said, "refused ro,rw,");
-}
-
 TEST_F(MountpointNamespace, AnAutomounterIsNeitherWokenNorTakenForAMount) {
   const std::string said = in_namespace([](const std::string& dir) {
     // An automounter of another process group: whatever wakes it waits for an answer.

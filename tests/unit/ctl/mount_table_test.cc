@@ -19,8 +19,10 @@ constexpr std::string_view kTable =
 TEST(MountTable, DecodesNamesAndSkipsOptionalFields) {
   const std::vector<MountEntry> table = parse_mountinfo(kTable);
   ASSERT_EQ(table.size(), 5U);
-  EXPECT_EQ(table[1], (MountEntry{"/mnt/two words", "ext3", "/dev/root", "98:0"}));
-  EXPECT_EQ(table[3], (MountEntry{"/mnt/auto", "fuse.sftpfs", "joe@host:/a\\b", "0:41"}));
+  EXPECT_EQ(table[1],
+            (MountEntry{"/mnt/two words", "ext3", "/dev/root", "98:0", "rw,noatime", "rw"}));
+  EXPECT_EQ(table[3], (MountEntry{"/mnt/auto", "fuse.sftpfs", "joe@host:/a\\b", "0:41", "rw,nosuid",
+                                  "rw,user_id=0"}));
   EXPECT_EQ(table[4].directory, "/tail");
 }
 
