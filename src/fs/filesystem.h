@@ -217,6 +217,8 @@ class Filesystem {
   Outcome<EntryReply> lookup_on(SessionSlot& slot, OperationContext& op, InodeRef parent,
                                 std::string name);
   Outcome<AttrReply> getattr_by_number(OperationContext& op, std::uint64_t inode);
+  Outcome<AttrReply> getattr_root(OperationContext& op, InodeRef root);
+  Outcome<AttrReply> getattr_asked(OperationContext& op, InodeRef inode);
   Outcome<AttrReply> getattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode);
   Outcome<AttrReply> getattr_unnamed(OperationContext& op, InodeRef inode, Error no_name);
   Outcome<AttrReply> getattr_by_handle(OperationContext& op, OpenFileRef file);

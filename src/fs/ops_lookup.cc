@@ -107,14 +107,33 @@ Outcome<AttrReply> Filesystem::getattr_by_number(OperationContext& op, std::uint
   const Result<InodeRef> found = find(inode);
   if (!found) co_return fail(found.error());
   if ((*found)->view(shared_.clock.now()).fresh) co_return attr_reply(**found);
+  if (inode == kRootInode) co_return co_await getattr_root(op, *found);
+  co_return co_await getattr_asked(op, *found);
+}
+
+// umount(8) looks at the mounted directory before it unmounts and must not hang because the server
+// is away, nor must a shell in the directory above: they get what was known last.
+Outcome<AttrReply> Filesystem::getattr_root(OperationContext& op, InodeRef root) {
+  constexpr Duration kPatience = std::chrono::seconds(5);
+  runtime::Timer timer(*runtime::Loop::current());
+  timer.start_after(kPatience,
+                    [cancel = op.cancel] { cancel->cancel(runtime::CancelReason::kTimedOut); });
+  const Result<AttrReply> reply = co_await getattr_asked(op, root);
+  const bool timed_out = op.cancel->reason() == runtime::CancelReason::kTimedOut;
+  const bool known = root->view(shared_.clock.now()).known;
+  if (reply || !timed_out || !known) co_return reply;
+  co_return attr_reply(*root);
+}
+
+Outcome<AttrReply> Filesystem::getattr_asked(OperationContext& op, InodeRef inode) {
   const Status settled = co_await shared_.journal.settled(op.cancel.get());
   if (!settled) co_return fail(settled.error());
-  const std::shared_ptr<FileIo> io = (*found)->io();
+  const std::shared_ptr<FileIo> io = inode->io();
   if (io) {
-    co_return co_await runtime::run_on(io->home(), getattr_on(io->slot(), op, *found));
+    co_return co_await runtime::run_on(io->home(), getattr_on(io->slot(), op, inode));
   }
   const Lease lease(shared_.pool.pick());
-  co_return co_await runtime::run_on(lease.loop(), getattr_on(lease.slot(), op, *found));
+  co_return co_await runtime::run_on(lease.loop(), getattr_on(lease.slot(), op, inode));
 }
 
 Outcome<AttrReply> Filesystem::getattr_on(SessionSlot& slot, OperationContext& op, InodeRef inode) {

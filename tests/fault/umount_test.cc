@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -92,6 +93,14 @@ class Umount : public testing::TestWithParam<MountConfig> {
   FaultScene scene_;
   TempDir local_;
 };
+// Nothing is believed for any time.
+class UmountOfForgetful : public testing::TestWithParam<MountConfig> {
+ protected:
+  FaultScene scene_{
+      {GetParam(), {kUmountTimeout, "attr_timeout=0", "entry_timeout=0", "dcache_timeout=0"}}};
+};
+INSTANTIATE_TEST_SUITE_P(Mounts, UmountOfForgetful, testing::ValuesIn(fault_configs()),
+                         ConfigName());
 INSTANTIATE_TEST_SUITE_P(Mounts, Umount, testing::ValuesIn(fault_configs()), ConfigName());
 
 TEST_P(Umount, PlainUmountEndsInTimeAndNamesWhatWasLost) {
@@ -160,6 +169,29 @@ TEST_P(Umount, TheProgrammeUmountIsNotHeldUpByADeadServer) {
   scene_.strike(FaultKind::kBlackHole);
   const Outcome outcome = run({"umount", scene_.mount().path()}, {}, kEndLimit);
   EXPECT_EQ(outcome.exit_code, 0) << outcome.describe();
+  EXPECT_EQ(scene_.mount().wait_gone(kEndLimit), "") << scene_.mount().log();
+}
+
+// It also looks at the mounted directory, of which nothing need be believed any more by then.
+TEST_P(UmountOfForgetful, TheProgrammeUmountIsNotHeldUpByADeadServer) {
+  EXPECT_TRUE(scene_.wait_answer(kPatience));
+  scene_.strike(FaultKind::kBlackHole);
+  const Outcome outcome = run({"umount", scene_.mount().path()}, {}, kEndLimit);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.describe();
+  EXPECT_EQ(scene_.mount().wait_gone(kEndLimit), "") << scene_.mount().log();
+}
+
+// Everything else than the mounted directory is waited for.
+TEST_P(UmountOfForgetful, OnlyTheMountedDirectoryIsShownAsItWasKnownLast) {
+  EXPECT_TRUE(scene_.wait_answer(kPatience));
+  std::filesystem::create_directory(scene_.on_mount("below"));
+  scene_.strike(FaultKind::kBlackHole);
+  struct stat status {};
+  EXPECT_EQ(::stat(scene_.mount().path().c_str(), &status), 0);
+  EXPECT_TRUE(S_ISDIR(status.st_mode));
+  const Outcome waits = run({"stat", scene_.on_mount("below")}, {}, std::chrono::seconds(7));
+  EXPECT_TRUE(waits.timed_out) << waits.describe();
+  EXPECT_EQ(run({"umount", "-f", scene_.mount().path()}, {}, kEndLimit).exit_code, 0);
   EXPECT_EQ(scene_.mount().wait_gone(kEndLimit), "") << scene_.mount().log();
 }
 
