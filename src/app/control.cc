@@ -233,7 +233,8 @@ runtime::Task<void> Control::tell_backlog(ctl::Progress& progress,
                                           runtime::Gate& gate) {
   while (!until->cancelled()) {
     const std::uint64_t bytes = co_await dirty_bytes();
-    const nlohmann::json news = {{"dirty_bytes", bytes}};
+    const nlohmann::json news = {{"dirty_bytes", bytes},
+                                 {"unsent_changes", shared_.journal.pending()}};
     progress.say(news);
     const Status slept = co_await runtime::sleep_for(kNewsInterval, until.get());
     if (!slept) break;
@@ -255,6 +256,8 @@ runtime::Task<ctl::Answer> Control::flush(ctl::Progress& progress,
     const Status sent = co_await runtime::run_on(io->home(), io->drain(cancel.get()));
     if (!sent && result) result = sent;
   }
+  const Status made = co_await shared_.journal.settled(cancel.get());
+  if (!made && result) result = made;
   finished->cancel(runtime::CancelReason::kShutdown);
   co_await telling.drained();
   if (!result) co_return fail(result.error());

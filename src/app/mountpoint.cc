@@ -29,7 +29,6 @@ using ctl::read_mount_table;
 
 namespace {
 
-constexpr std::string_view kDevFd = "/dev/fd/";
 // Dead mounts on top of each other, as a supervisor that restarts us may have left them.
 constexpr int kDeadMountsMax = 16;
 
@@ -85,8 +84,6 @@ tl::unexpected<Error> cannot_use(const std::string& path, int os_errno) {
   }
 }
 
-std::string fuse_type(const Config& config) { return "fuse." + config.subtype; }
-
 // Attributes that the kernel still knows say nothing about the programme behind them.
 bool is_dead(const std::string& path) {
   struct statx status {};
@@ -129,6 +126,8 @@ Status check_directory(const std::string& path) {
 }
 
 }  // namespace
+
+std::string fuse_type(const Config& config) { return "fuse." + config.subtype; }
 
 Result<std::string> mountpoint_path(const std::string& given) {
   const std::optional<std::string> path = absolute_path(given);

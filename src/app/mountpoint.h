@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "app/config.h"
 #include "base/error.h"
@@ -24,6 +25,10 @@ struct Mountpoint {
 // and mounted over (with `config.fake` it is an error, and left); a live one of the same source
 // is kBusy unless `config.nonempty`.
 Result<Mountpoint> prepare_mountpoint(const Config& config);
+
+inline constexpr std::string_view kDevFd = "/dev/fd/";
+// "fuse.sftpfs"
+std::string fuse_type(const Config& config);
 
 // `given` as /proc/self/mountinfo writes it, also where what is mounted there is dead.
 Result<std::string> mountpoint_path(const std::string& given);

@@ -7,6 +7,7 @@
 #include <future>
 
 #include "app/exit_code.h"
+#include "app/mount_record.h"
 #include "app/mountpoint.h"
 #include "app/option_list.h"
 #include "app/sandbox.h"
@@ -168,7 +169,12 @@ runtime::Task<Outcome> Service::start(std::string mountpoint) {
   if (!mounted) {
     outcome.code = ExitCode::kMountFailure;
     outcome.message = mounted.error().describe();
+    co_return outcome;
   }
+  const bool placed = mountpoint.starts_with('/') && !mountpoint.starts_with(kDevFd);
+  const Status recorded =
+      placed ? record_mount(fsname_of(config_), mountpoint, fuse_type(config_)) : Status();
+  if (!recorded) log_info("umount will not wait: {}", recorded.error().describe());
   co_return outcome;
 }
 
@@ -211,6 +217,8 @@ runtime::Task<Outcome> Service::finish(std::string mountpoint) {
   co_await supervisor_.close();
   co_await control_socket_.close();
   mount_->unmount();
+  const Status forgotten = confined_ ? Status() : forget_mount_record(mountpoint);
+  if (!forgotten) log_info("{}", forgotten.error().describe());
   // libfuse leaves a mount alone whose connection was severed (umount -f while it is busy).
   const Status detached = detach_severed_mount(config_, mountpoint, [this, &mountpoint] {
     return confined_ ? unmounter_->unmount() : detach_mount(mountpoint);

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "app/mount_record.h"
 #include "app/mountpoint.h"
 
 namespace sftpfs::app {
@@ -56,7 +57,9 @@ bool leave_everything(int socket) {
     const Status detached = detach_mount(path);
     if (!send_byte(kSocket, detached ? kDone : kFailed)) break;
   }
-  ::_exit(0);
+  // The daemon cannot write there any more, or has died.
+  const Status forgotten = forget_mount_record(path);
+  ::_exit(forgotten ? 0 : 1);
 }
 
 }  // namespace

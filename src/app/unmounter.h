@@ -4,7 +4,8 @@
 // it whatever the capabilities.
 //
 //   daemon ──one byte: "unmount"──► process ── umount2(MNT_DETACH), or fusermount3 -u -z
-//          ◄──one byte: done or not──┘         ends when the daemon has, however that ends
+//          ◄──one byte: done or not──┘         ends when the daemon has, however that ends, and
+//                                              forgets the mount's record (mount_record.h)
 //
 // Ownership: owns the process and the socket to it; the destructor lets it end and waits for that.
 // Threads:   start() before any thread; unmount() on one thread at a time, blocks.

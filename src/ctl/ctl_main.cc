@@ -152,9 +152,7 @@ int flush(const std::string& path, bool progress) {
     if (!client) return complain(client.error());
     const Result<nlohmann::json> done =
         client->ask({{"command", "flush"}}, [progress](const nlohmann::json& news) {
-          const auto left =
-              read_as<std::uint64_t>(news.value("dirty_bytes", nlohmann::json(0))).value_or(0);
-          if (progress) fmt::print("{} to go\n", human_bytes(static_cast<double>(left)));
+          if (progress) fmt::print("{} to go\n", backlog_text(backlog_of(news)));
           std::fflush(stdout);
           return true;
         });

@@ -137,6 +137,20 @@ std::string human_bytes(double bytes) {
   return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, kUnits[unit]);
 }
 
+Backlog backlog_of(const nlohmann::json& news) {
+  const auto number = [&news](const char* name) {
+    return read_as<std::uint64_t>(news.value(name, nlohmann::json(0))).value_or(0);
+  };
+  return Backlog{number("dirty_bytes"), number("unsent_changes")};
+}
+
+std::string backlog_text(const Backlog& backlog) {
+  const std::string bytes = human_bytes(static_cast<double>(backlog.bytes));
+  if (backlog.changes == 0) return bytes;
+  const std::string changes = fmt::format("{} changes of names", backlog.changes);
+  return backlog.bytes == 0 ? changes : bytes + " and " + changes;
+}
+
 std::string human_time(double seconds) {
   if (seconds < 60) return fmt::format("{:.1f} s", seconds);
   // What a report says may be beyond every integer; or no number at all, which fmin leaves out.

@@ -27,6 +27,17 @@ std::string render_top(const Report& before, const Report& now, double elapsed_s
 // No line longer than a terminal is wide, so that a screen stays where it is; 0 cuts nothing.
 std::string cut_lines(const std::string& text, std::size_t columns);
 
+// What a mount has still to send.
+struct Backlog {
+  std::uint64_t bytes = 0;
+  std::uint64_t changes = 0;  // of names and attributes
+  bool any() const { return bytes > 0 || changes > 0; }
+};
+// Of a line of progress of the command flush.
+Backlog backlog_of(const nlohmann::json& news);
+// "1.5 MiB and 300 changes of names"
+std::string backlog_text(const Backlog& backlog);
+
 // "1.5 MiB"
 std::string human_bytes(double bytes);
 // "2h 05m"

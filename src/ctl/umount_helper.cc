@@ -86,23 +86,23 @@ class NewsLine {
 
   // False when the time is over.
   bool show(const nlohmann::json& news) {
-    left_bytes_ = read_as<std::uint64_t>(news.value("dirty_bytes", nlohmann::json(0))).value_or(0);
-    if (left_bytes_ > 0 && (terminal_ || wish_.verbose)) {
+    left_ = backlog_of(news);
+    if (left_.any() && (terminal_ || wish_.verbose)) {
       fmt::print(stderr, "{}{}: {} to go{}", terminal_ ? "\r" : "", printable(wish_.directory),
-                 human_bytes(static_cast<double>(left_bytes_)), terminal_ ? "   " : "\n");
+                 backlog_text(left_), terminal_ ? "   " : "\n");
       std::fflush(stderr);
       shown_ = true;
     }
-    return left_bytes_ == 0 || steady_clock::now() - begun_ < patience_;
+    return !left_.any() || steady_clock::now() - begun_ < patience_;
   }
-  std::uint64_t left_bytes() const { return left_bytes_; }
+  const Backlog& left() const { return left_; }
 
  private:
   const Wish& wish_;
   const std::chrono::duration<double> patience_;
   const bool terminal_;
   const steady_clock::time_point begun_;
-  std::uint64_t left_bytes_ = 0;
+  Backlog left_;
   bool shown_ = false;
 };
 
@@ -121,12 +121,11 @@ bool drained(const Wish& wish, const std::string& socket) {
   NewsLine news(wish, std::chrono::duration<double>(before.umount_timeout_s));
   const Result<nlohmann::json> flushed = client->ask(
       {{"command", "flush"}}, [&news](const nlohmann::json& value) { return news.show(value); });
-  if (flushed || news.left_bytes() == 0) return true;
+  if (flushed || !news.left().any()) return true;
   const std::string why = printable(report_of(socket).message);
   say(fmt::format(
       "{}: {} are not on the server yet{}{}; it stays mounted (umount -f gives them up)",
-      printable(wish.directory), human_bytes(static_cast<double>(news.left_bytes())),
-      why.empty() ? "" : ": ", why));
+      printable(wish.directory), backlog_text(news.left()), why.empty() ? "" : ": ", why));
   return false;
 }
 

@@ -53,9 +53,13 @@ void HelperScene::cover_sbin() {
     std::filesystem::create_symlink(target, cover + "/" + name);
   }
   if (!mount_program_is_foreign()) {
-    for (const char* helper : {"mount.sftpfs", "mount.fuse.sftpfs"}) {
-      std::filesystem::remove(cover + "/" + helper);
-      std::filesystem::create_symlink(mount_program(), cover + "/" + helper);
+    for (const char* type : {"sftpfs", "fuse.sftpfs"}) {
+      const std::string mount = cover + "/mount." + type;
+      const std::string umount = cover + "/umount." + type;
+      std::filesystem::remove(mount);
+      std::filesystem::remove(umount);
+      std::filesystem::create_symlink(mount_program(), mount);
+      std::filesystem::create_symlink(SFTPFS_CTL_PROGRAM, umount);
     }
   }
   must(::mount(cover.c_str(), sbin_.c_str(), nullptr, MS_BIND, nullptr), "bind to " + sbin_);

@@ -56,6 +56,29 @@ TEST_F(Helper, IsADaemonThatServes) {
   EXPECT_EQ(scene_.unmount(), "");
 }
 
+// umount(8) asks statfs(2) for the type, which would be "fuse".
+TEST_F(Helper, UmountDoesNotUnmountWhatTheServerHasNotGot) {
+  const Outcome mounted =
+      scene_.mount(scene_.source(), scene_.words({"durability=fsync", "umount_timeout=1",
+                                                  "entry_timeout=60", "attr_timeout=60"}));
+  ASSERT_TRUE(mounted.ok()) << mounted.describe();
+  const std::string directory = scene_.mount_point() + "/directory";
+  std::filesystem::create_directory(directory);
+  // What becomes of a new file's mode on this server has to be seen once.
+  std::ofstream(directory + "/first") << "text";
+  scene_.server().stop();
+  const Outcome written = scene_.run_here({"sh", "-c", "echo text > " + directory + "/file"});
+  EXPECT_TRUE(written.ok()) << written.describe();
+  const Outcome refused = scene_.run_here({"umount", scene_.mount_point()});
+  EXPECT_EQ(refused.exit_code, 32) << refused.describe();
+  EXPECT_NE(refused.errors.find("changes of names are not on the server yet"), std::string::npos)
+      << refused.describe();
+  EXPECT_EQ(scene_.mount_count(), 1);
+  scene_.server().resume();
+  EXPECT_EQ(scene_.unmount(), "");
+  EXPECT_TRUE(std::filesystem::exists(scene_.server().root() + "/directory/file"));
+}
+
 TEST_F(Helper, MountAllTwiceMountsOnce) {
   scene_.write_fstab(scene_.source() + " " + scene_.mount_point() + " fuse." + HelperScene::type() +
                      " _netdev,nofail,noatime,user,rw,x-systemd.automount," + scene_.words() +

@@ -110,9 +110,11 @@ void enter_mount_namespace(const std::string& directory) {
   must(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "making mounts private");
   must(::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr), "mount /proc");
   open_fuse_device(directory);
-  // Control sockets of daemons that tests kill must not stay.
-  ::mkdir("/run/sftpfs", 0755);
-  ::mount("tmpfs", "/run/sftpfs", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755");
+  // Control sockets and records of daemons that tests kill must not stay.
+  for (const char* path : {"/run/sftpfs", "/run/mount"}) {
+    ::mkdir(path, 0755);
+    ::mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755");
+  }
 }
 
 // Names what is left; returns whether there was anything.

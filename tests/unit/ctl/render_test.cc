@@ -73,6 +73,10 @@ TEST(Render, LinesAreCutAtTheWidthOfTheTerminal) {
 }
 
 TEST(Render, SizesAndTimesArePeoples) {
+  EXPECT_EQ(backlog_text(Backlog{17, 0}), "17 B");
+  EXPECT_EQ(backlog_text(Backlog{0, 3}), "3 changes of names");
+  EXPECT_EQ(backlog_text(Backlog{1536, 3}), "1.5 KiB and 3 changes of names");
+  EXPECT_EQ(backlog_of({{"dirty_bytes", "x"}}).any(), false);
   EXPECT_EQ(human_bytes(17), "17 B");
   EXPECT_EQ(human_bytes(1536), "1.5 KiB");
   EXPECT_EQ(human_time(3.21), "3.2 s");
