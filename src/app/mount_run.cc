@@ -232,7 +232,8 @@ int mount_run(int argc, char** argv) {
     case Action::kHelp: fmt::print("{}", help_text()); return 0;
     case Action::kVersion: fmt::print("{}", version_text()); return 0;
     case Action::kRemount: {
-      const Status done = remount(line->config);
+      const Result<std::string> done = remount(line->config);
+      if (done && !done->empty()) fmt::print(stderr, "{}: {}\n", kIdent, *done);
       return done ? 0 : complain(done.error(), exit_code_for(done.error()));
     }
     case Action::kMount: break;

@@ -237,27 +237,36 @@ Result<Config> remounted(const Config& current, const std::vector<MountOption>& 
   return std::move(next.config);
 }
 
-Status remount(const Config& asked) {
+Result<std::string> remount(const Config& asked) {
   const Result<ctl::MountEntry> there = mount_there(asked);
   if (!there) return fail(there.error());
-  const auto concerns = [](const MountOption& word) {
-    const OptionRow* row = find_option(word.name);
-    return row != nullptr && concerns_daemon(*row);
+  const auto any_word = [&asked](auto&& predicate) {
+    return std::any_of(asked.words.begin(), asked.words.end(), [&](const MountOption& word) {
+      const OptionRow* row = find_option(word.name);
+      return row != nullptr && concerns_daemon(*row) && predicate(*row);
+    });
   };
-  if (std::none_of(asked.words.begin(), asked.words.end(), concerns)) {
-    return change_flags(*there, asked.flags);
-  }
+  const bool for_daemon =
+      any_word([](const OptionRow& row) { return row.on_remount == OnRemount::kChanges; });
+  std::string note;
+  std::vector<MountOption> changes;
   const Result<std::string> socket = ctl::socket_for(there->directory);
-  if (!socket) return fail(socket.error());
-  const Daemon daemon(*socket);
-  const Result<std::vector<MountOption>> given = daemon.given_words();
-  if (!given) return fail(given.error());
-  const Result<std::vector<MountOption>> changes = words_to_change(*given, asked.words);
-  if (!changes) return fail(changes.error());
-  Status done = changes->empty() ? Status() : daemon.change(*changes, true);
+  const Daemon daemon(socket.value_or(""));
+  if (any_word([](const OptionRow&) { return true; })) {
+    const Result<std::vector<MountOption>> given =
+        socket ? daemon.given_words() : fail(socket.error());
+    if (!given && for_daemon) return fail(given.error());
+    if (!given) note = "only the flags are changed: " + given.error().describe();
+    Result<std::vector<MountOption>> found =
+        given ? words_to_change(*given, asked.words) : std::vector<MountOption>();
+    if (!found) return fail(found.error());
+    changes = std::move(*found);
+  }
+  Status done = changes.empty() ? Status() : daemon.change(changes, true);
   if (done) done = change_flags(*there, asked.flags);
-  if (done && !changes->empty()) done = daemon.change(*changes, false);
-  return done;
+  if (done && !changes.empty()) done = daemon.change(changes, false);
+  if (!done) return fail(done.error());
+  return note;
 }
 
 }  // namespace sftpfs::app

@@ -21,8 +21,9 @@
 namespace sftpfs::app {
 
 // Changes the mount at `asked.mountpoint` as `asked.words` and `asked.flags` say. Flags of mount(2)
-// need root, the rest root or who has mounted.
-Status remount(const Config& asked);
+// need root, the rest root or who has mounted. A line for the user, mostly empty: where only flags
+// change, that works without the daemon, which then cannot say what else the words would change.
+Result<std::string> remount(const Config& asked);
 
 // Those of `asked` that a daemon must be told of, where `given` is what it was mounted with.
 // kInvalid: one of them cannot change while it serves.

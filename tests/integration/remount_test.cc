@@ -1,4 +1,5 @@
 // -o remount against mounts that serve.
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 
 #include "integration/mounted_test.h"
 #include "support/mounts.h"
+#include "support/process.h"
 
 namespace sftpfs::test {
 namespace {
@@ -113,6 +115,25 @@ TEST_F(Remount, TheWholeLineOfFstabMayBeSaidAgain) {
   const Outcome back = remount(words_ + ",rw");
   ASSERT_TRUE(back.ok()) << back.describe();
   EXPECT_EQ(mount_at(mount_->path())->options.substr(0, 3), "rw,");
+}
+
+TEST_F(Remount, FlagsAloneDoNotNeedTheProcess) {
+  mount({});
+  const UniqueFd pidfd = open_pidfd(mount_->daemon_pid());
+  mount_->send_signal(SIGKILL);
+  if (pidfd) {
+    ASSERT_TRUE(wait_exit(pidfd.get(), Deadline(std::chrono::seconds(10))));
+  }
+  const Outcome flags = remount(words_ + ",ro");
+  EXPECT_TRUE(flags.ok()) << flags.describe();
+  EXPECT_NE(flags.errors.find("only the flags are changed"), std::string::npos);
+  EXPECT_EQ(mount_at(mount_->path())->options.substr(0, 3), "ro,");
+  const Outcome refused = remount("acmax=60");
+  EXPECT_EQ(refused.exit_code, 32);
+  EXPECT_NE(refused.errors.find("has ended without unmounting"), std::string::npos)
+      << refused.describe();
+  EXPECT_TRUE(run({"umount", mount_->path()}).ok());
+  EXPECT_EQ(mount_->wait_gone(), "");
 }
 
 TEST_F(Remount, AnotherSourceIsNotWhatIsMountedThere) {
