@@ -56,7 +56,7 @@ Status understand_helper(const Flag& flag, Config& config, Meaning& meaning) {
     case 'n':  // there is no mtab to leave alone
     case 't':  // only one type is ours, however mount(8) spells it
       break;
-    case 'N': return wrong("mount namespaces (-N) are not supported; use nsenter(1)");
+    case 'N': config.mount_namespace = flag.value; break;
     default: return wrong(fmt::format("unknown flag '-{}'", flag.letter));
   }
   return {};

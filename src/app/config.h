@@ -61,7 +61,8 @@ struct Config {
   // What is mounted where.
   Source source;
   std::string mountpoint;
-  std::string fsname;  // the first column of /proc/mounts; empty: the source as written
+  std::string mount_namespace;  // where: a file of nsfs; empty: our own
+  std::string fsname;           // the first column of /proc/mounts; empty: the source as written
   std::string subtype = "sftpfs";
   MountFlags flags;
 

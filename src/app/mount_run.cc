@@ -26,6 +26,7 @@
 #include "app/translate.h"
 #include "app/unmounter.h"
 #include "base/log.h"
+#include "base/mount_namespace.h"
 #include "ssh/ctr_provider.h"
 #include "ssh/libssh2_session.h"
 #include "ssh/settle.h"
@@ -228,6 +229,9 @@ int mount_run(int argc, char** argv) {
   for (const std::string& warning : line->warnings) {
     fmt::print(stderr, "{}: {}\n", kIdent, warning);
   }
+  const std::string& elsewhere = line->config.mount_namespace;
+  const Status entered = elsewhere.empty() ? Status() : enter_mount_namespace(elsewhere);
+  if (!entered) return complain(entered.error(), ExitCode::kSystem);
   switch (line->action) {
     case Action::kHelp: fmt::print("{}", help_text()); return 0;
     case Action::kVersion: fmt::print("{}", version_text()); return 0;

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "base/mount_namespace.h"
 #include "base/printable.h"
 #include "base/unique_fd.h"
 #include "ctl/client.h"
@@ -34,6 +35,7 @@ constexpr int kFailure = 32;
 
 struct Wish {
   std::string directory;
+  std::string mount_namespace;  // empty: our own
   bool lazy = false;
   bool force = false;
   bool verbose = false;
@@ -60,8 +62,10 @@ std::optional<Wish> understand(std::span<const char* const> arguments) {
         case 'n':
         case 'r':
         case 'i': break;
-        case 't':
-        case 'N': ++i; break;
+        case 't': ++i; break;
+        case 'N':
+          if (++i < arguments.size()) wish.mount_namespace = arguments[i];
+          break;
         default: return std::nullopt;
       }
     }
@@ -183,6 +187,12 @@ int umount_run(std::span<const char* const> arguments) {
   if (!wish) {
     say("usage: umount.sftpfs DIR [-lfnvr] [-t TYPE] [-N NAMESPACE]");
     return kUsage;
+  }
+  const Status entered =
+      wish->mount_namespace.empty() ? Status() : enter_mount_namespace(wish->mount_namespace);
+  if (!entered) {
+    say(entered.error().describe());
+    return kFailure;
   }
   wish->directory = absolute_path(wish->directory);
   const Result<std::string> socket = socket_for(wish->directory);

@@ -79,6 +79,29 @@ TEST_F(Helper, UmountDoesNotUnmountWhatTheServerHasNotGot) {
   EXPECT_TRUE(std::filesystem::exists(scene_.server().root() + "/directory/file"));
 }
 
+TEST_F(Helper, MountsAndUnmountsInAnotherNamespace) {
+  Process other({"unshare", "-m", "sh", "-c", "echo ready; exec sleep 60"});
+  const Deadline deadline(std::chrono::seconds(10));
+  while (other.output() != "ready\n" && !deadline.passed()) {
+    if (other.wait(Deadline(std::chrono::milliseconds(2)))) break;
+  }
+  ASSERT_EQ(other.output(), "ready\n");
+  const std::string space = std::to_string(other.pid());
+  const auto mounted_there = [&] {
+    return scene_.run_here({"nsenter", "-m", "-t", space, "mountpoint", "-q", scene_.mount_point()})
+        .ok();
+  };
+  const Outcome done =
+      scene_.run_here({"mount", "-N", space, "-t", HelperScene::type(), scene_.source(),
+                       scene_.mount_point(), "-o", scene_.words()});
+  ASSERT_TRUE(done.ok()) << done.describe();
+  EXPECT_TRUE(mounted_there());
+  EXPECT_EQ(scene_.mount_count(), 0);
+  const Outcome undone = scene_.run_here({"umount", "-N", space, scene_.mount_point()});
+  EXPECT_TRUE(undone.ok()) << undone.describe();
+  EXPECT_FALSE(mounted_there());
+}
+
 TEST_F(Helper, MountAllTwiceMountsOnce) {
   scene_.write_fstab(scene_.source() + " " + scene_.mount_point() + " fuse." + HelperScene::type() +
                      " _netdev,nofail,noatime,user,rw,x-systemd.automount," + scene_.words() +

@@ -135,14 +135,19 @@ TEST(CommandLine, WrongOnesAreRefusedInOneLine) {
   EXPECT_EQ(error_of({"sftpfs", "h:", "/a", "-:"}), "unknown flag '-:' (see sftpfs -h)");
   EXPECT_EQ(error_of({"sftpfs", "h:", "/a", "-o"}), "flag '-o' needs a value");
   EXPECT_EQ(error_of({"mount.sftpfs", "h:", "/a", "-d"}), "unknown flag '-d' (see sftpfs -h)");
-  EXPECT_EQ(error_of({"mount.sftpfs", "h:", "/a", "-N", "/proc/1/fd/3"}),
-            "mount namespaces (-N) are not supported; use nsenter(1)");
   EXPECT_NE(error_of({"sftpfs", "h:", "/a", "-p", "ssh"}), "");
 }
 
 TEST(CommandLine, ASourceThatLooksLikeAFlagStartsNothing) {
   EXPECT_NE(error_of({"mount.sftpfs", "-oProxyCommand=id:/p", "/mnt", "-o", "rw"}), "");
   EXPECT_NE(error_of({"mount.sftpfs", "--", "-oProxyCommand=id:/p", "/mnt"}), "");
+}
+
+TEST(CommandLine, TheHelperIsToldWhoseMountNamespaceIsMeant) {
+  const Result<CommandLine> line =
+      parse_command_line(Words{"mount.sftpfs", "h:", "/a", "-o", "rw", "-N", "/proc/1/fd/3"});
+  ASSERT_TRUE(line) << line.error().message();
+  EXPECT_EQ(line->config.mount_namespace, "/proc/1/fd/3");
 }
 
 TEST(CommandLine, RemountKeepsToTheMountThatIsThere) {
