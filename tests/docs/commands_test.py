@@ -171,7 +171,8 @@ class Scene:
         command = command.replace('host:/path /mountpoint', f'host:{self.data} {DIR}')
         command = command.replace('/root/.ssh/', f'{self.home}/.ssh/')
         command = re.sub(r'\bDIR$', DIR, command)
-        whole = re.fullmatch(r'(umount -\w|fusermount3 -u|sftpfsctl (status|stats|flush))', command)
+        whole = re.fullmatch(r'umount -\w|fusermount3 -u|mount -o remount|'
+                             r'sftpfsctl (status|stats|flush)', command)
         return f'{command} {DIR}' if whole else command
 
     def run(self, command):
@@ -219,7 +220,8 @@ def unmount():
 def execute_run(scene, command):
     for part in scene.words(command).split(' && '):
         first, *rest = part.removeprefix('sudo ').split()
-        needs_mount = part.endswith(' ' + DIR) and first in ('umount', 'fusermount3', 'sftpfsctl')
+        changes_mount = first in ('umount', 'fusermount3', 'sftpfsctl') or 'remount' in part
+        needs_mount = part.endswith(' ' + DIR) and changes_mount
         mounts = first in ('sftpfs', 'mount') and part.endswith(' ' + DIR)
         if needs_mount and not os.path.ismount(DIR):
             scene.run(f'sftpfs user@host:{scene.data} {DIR}')
