@@ -106,8 +106,9 @@ struct Config {
   std::optional<std::uint32_t> retry_min;  // how long to try for the first connection
   bool background_retry = false;           // bg
   unsigned max_conns = 4;
-  unsigned workers = 0;  // 0: as worker_count() derives it
-  bool soft = false;     // operations fail after timeo_s instead of waiting for the server
+  unsigned max_channels = 8;  // of one connection
+  unsigned workers = 0;       // 0: as worker_count() derives it
+  bool soft = false;          // operations fail after timeo_s instead of waiting for the server
   double timeo_s = 60;
   std::chrono::seconds umount_timeout{30};  // for unsent data
   std::vector<std::string> ssh_command;     // empty: ssh

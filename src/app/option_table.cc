@@ -11,6 +11,7 @@ using enum Support;
 using enum OnRemount;
 
 constexpr std::uint64_t kConnectionsMax = 16;
+constexpr std::uint64_t kChannelsMax = 10;  // OpenSSH's default of MaxSessions
 constexpr std::uint64_t kRetryMinutesMax = 1'000'000;
 constexpr std::uint64_t kPortMax = 65535;
 constexpr std::uint64_t kCacheSizeMax = std::uint64_t{1} << 44;
@@ -37,6 +38,7 @@ constexpr OptionRow kRows[] = {
     {"transport", "KIND", kConnection, kFull, set_transport, "libssh2, ssh (a child process), or auto (default): libssh2 unless something needs ssh"},
     {"crypto", "KIND", kConnection, kFull, set_crypto, "auto (default): AES key stream made in batches for libssh2; plain: OpenSSL as it is"},
     {"max_conns", "N", kConnection, kFull, store_within<&Config::max_conns, parse_number, 1, kConnectionsMax>, "connections to the server, 1 to 16 (default: 4)"},
+    {"max_channels", "N", kConnection, kFull, store_within<&Config::max_channels, parse_number, 1, kChannelsMax>, "channels of one connection, 1 to 10, for big uploads over libssh2 (default: 8)"},
     {"workers", "N", kConnection, kFull, store_within<&Config::workers, parse_number, 0, kConnectionsMax>, "threads, 1 to 16 (default: 1; 2 from four cores on)"},
     {"hard", "", kConnection, kFull, assign<&Config::soft, false>, "wait until the server is back (default); a signal ends the wait", kChanges},
     {"soft", "", kConnection, kFull, assign<&Config::soft, true>, "fail with ETIMEDOUT after timeo seconds", kChanges},

@@ -290,11 +290,12 @@ void Service::log_statistics() const {
   log_info(
       "stats: cache_hits={} cache_loads={} cache_waits={} cache_busy={} cache_evictions={} "
       "reads={} reads_from_cache={} reads_around_cache={} readahead_dropped={} writes={} "
-      "writes_sent={} write_errors={} inodes={} open_files={}",
+      "writes_sent={} write_errors={} stripings={} inodes={} open_files={}",
       cache.hits, cache.loads, cache.waits, cache.busy, cache.evictions, counters.reads.load(),
       counters.reads_from_cache.load(), counters.reads_around_cache.load(),
       counters.readahead_dropped.load(), counters.writes.load(), counters.writes_sent.load(),
-      counters.write_errors.load(), shared_.inodes.size(), shared_.files.size());
+      counters.write_errors.load(), counters.stripings.load(), shared_.inodes.size(),
+      shared_.files.size());
 }
 
 }  // namespace sftpfs::app

@@ -152,6 +152,7 @@ fs::Options fs_options(const Config& config, unsigned cores) {
   out.hard_links = !config.disable_hardlink;
   out.workers = worker_count(config, cores);
   out.max_conns = config.max_conns;
+  out.max_channels = config.max_channels;
   out.cache_size_bytes = config.cache_size_bytes;
   out.block_size_bytes = config.block_size_bytes;
   out.readahead_bytes_max = config.readahead_bytes_max;

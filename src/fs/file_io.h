@@ -280,9 +280,13 @@ class FileIo final : public SessionUser, public std::enable_shared_from_this<Fil
   void stream_moves(const OpenFileRef& file, std::size_t bytes, bool writing);
   bool far_enough(const OpenFile& file) const;
   bool may_stripe(const OpenFile& file, bool writing) const;
-  std::vector<SessionSlot*> slots_without_lane() const;
+  bool lanes_are_full() const;
+  std::uint64_t answered_bytes() const;  // of the stream, about
+  void make_ways(const OpenFile& file, bool writing);
+  std::vector<Way> ways_without_lane() const;
   static runtime::Task<void> open_lanes(std::shared_ptr<FileIo> self, OpenFileWeak file);
-  runtime::Task<LaneRef> open_lane(SessionSlot& slot, OpenFileWeak file, bool writing);
+  runtime::Task<std::vector<LaneRef>> open_handles(std::vector<Way> ways, OpenFileWeak file,
+                                                   bool writing);
   std::optional<sftp::Call<sftp::Attrs>> ask_home(const OpenFileRef& file) const;
   runtime::Task<bool> lanes_are_the_file(OpenFileWeak file, std::vector<LaneRef> lanes);
   void drop_dead_lanes();

@@ -16,10 +16,12 @@ constexpr std::size_t kWindowMinBytes = 2 << 20;
 constexpr std::size_t kDirtyMinBytes = 4 << 20;
 
 // Twice the bandwidth-delay product: the measured rate can only grow if more is under way than it
-// needs.
-std::size_t in_flight_bytes(Duration round_trip, std::uint64_t bytes_per_s) {
+// needs. Four times while it does, so that a stream is soon as fast as the link.
+constexpr double kGain = 2;
+constexpr double kGrowingGain = 4;
+std::size_t in_flight_bytes(Duration round_trip, std::uint64_t bytes_per_s, double gain = kGain) {
   const double round_trip_s = std::chrono::duration<double>(round_trip).count();
-  return static_cast<std::size_t>(2 * round_trip_s * static_cast<double>(bytes_per_s));
+  return static_cast<std::size_t>(gain * round_trip_s * static_cast<double>(bytes_per_s));
 }
 
 // The part of a block's bytes that a read of [offset, offset + size) wants.
@@ -68,7 +70,9 @@ void FileIo::follow_link(sftp::Client& client) {
   // The home carries its share of a striped stream.
   const bool reading = !striping_.for_writing && !striping_.lanes.empty();
   const std::size_t read_ways = reading ? striping_.lanes.size() + 1 : 1;
-  const std::size_t wanted = read_ways * in_flight_bytes(link.round_trip, link.receive_bytes_per_s);
+  const double gain = link.receive_rate_grows ? kGrowingGain : kGain;
+  const std::size_t wanted =
+      read_ways * in_flight_bytes(link.round_trip, link.receive_bytes_per_s, gain);
   const std::size_t window =
       std::min({std::max(wanted, kWindowMinBytes), live.readahead_bytes_max, share_of_cache});
   readahead_window_max_.store(window, std::memory_order_relaxed);
@@ -162,6 +166,8 @@ runtime::Task<void> FileIo::fill(std::shared_ptr<FileIo> self, OpenFileRef file,
   const std::uint64_t offset = key.block * self->shared_.options.block_size_bytes;
   const MutableByteSpan buffer = load.buffer();
   const Result<std::size_t> size = co_await self->read_range(file, offset, buffer, nullptr);
+  // What the link has just shown is what the next reader may ask for.
+  if (self->is_live()) self->follow_link(*self->client_);
   if (size) {
     load.commit(*size).release();
   } else {

@@ -13,6 +13,37 @@ namespace {
 constexpr double kWindowBoundMin = 1.2 * (1 << 20);
 constexpr double kWindowBoundMax = 3.0 * (1 << 20);
 
+// What a channel carries in a round trip at most.
+constexpr double kWindowBytes = 2.0 * (1 << 20);
+// Lanes for writing at first: at least so many, and as many as a link of 1 Gbit/s needs. More cost
+// the server more, so they have to be needed.
+constexpr std::size_t kLanesAtFirst = 3;
+constexpr double kUsualBytesPerS = 125e6;
+// So many round trips show how fast lanes are.
+constexpr int kProvingRoundTrips = 3;
+
+// What a lane shows of its file.
+struct LaneLook {
+  std::vector<std::byte> bytes;
+  sftp::Call<sftp::Attrs> attrs;
+  sftp::Call<std::size_t> read;
+};
+
+LaneLook look_at(const Lane& lane, const ContentSample& sample) {
+  std::vector<std::byte> bytes(sample.bytes.size());
+  const std::uint64_t end = sample.offset + bytes.size();
+  sftp::Call<sftp::Attrs> attrs = lane.client->fstat(lane.handle);
+  sftp::Call<std::size_t> read =
+      lane.client->read(lane.handle, sample.offset, bytes, end, sftp::Queue::kMetadata);
+  // The bytes stay where they are when their vector moves.
+  return LaneLook{std::move(bytes), std::move(attrs), std::move(read)};
+}
+
+std::size_t lanes_at_first(Duration round_trip) {
+  const double in_flight = std::chrono::duration<double>(round_trip).count() * kUsualBytesPerS;
+  return std::max(kLanesAtFirst, static_cast<std::size_t>(in_flight / kWindowBytes));
+}
+
 }  // namespace
 
 Lane::~Lane() {
@@ -31,8 +62,11 @@ Lane::~Lane() {
 bool FileIo::far_enough(const OpenFile& file) const {
   const FixedOptions& options = shared_.options;
   const bool fits = options.block_size_bytes <= options.stripe_bytes;
-  if (options.max_conns < 2 || !fits || file.append || shared_.live().sync_writes) return false;
+  if (!fits || file.append || shared_.live().sync_writes) return false;
   if (resizing_ > 0 || !is_live()) return false;
+  const bool ways =
+      options.max_conns > 1 || (options.max_channels > 1 && client_->may_have_siblings());
+  if (!ways) return false;
   return options.stripe_always || client_->link().round_trip >= options.stripe_round_trip_min;
 }
 
@@ -57,8 +91,8 @@ void FileIo::stream_moves(const OpenFileRef& file, std::size_t bytes, bool writi
   }
   stripes.moved_bytes += bytes;
   const std::uint64_t enough = shared_.options.stripe_after_bytes;
-  // Connecting takes a dozen round trips: begun as soon as this may become a long stream.
-  if (stripes.moved_bytes >= enough / 8 && far_enough(*file)) shared_.pool.grow();
+  // Connecting takes long: begun as soon as this may become a long stream.
+  if (stripes.moved_bytes >= enough / 8 && far_enough(*file)) make_ways(*file, writing);
   if (stripes.moved_bytes < enough) return;
   drop_dead_lanes();
   // Turning costs two round trips: worth it for twice as many ways.
@@ -68,7 +102,9 @@ void FileIo::stream_moves(const OpenFileRef& file, std::size_t bytes, bool writi
     turn(true);
     return;
   }
-  if (stripes.opening || stripes.moved_bytes < stripes.next_look) return;
+  const Siblings* siblings = slot_.siblings();
+  const bool more_to_come = writing && siblings != nullptr && siblings->growing();
+  if (stripes.opening || more_to_come || stripes.moved_bytes < stripes.next_look) return;
   if (stripes.lanes.empty() && !may_stripe(*file, writing)) return;
   stripes.next_look = stripes.moved_bytes + enough;
   runtime::spawn(open_lanes(shared_from_this(), file));
@@ -76,15 +112,50 @@ void FileIo::stream_moves(const OpenFileRef& file, std::size_t bytes, bool writi
 
 // --- Opening lanes ------------------------------------------------------------------------------
 
-std::vector<SessionSlot*> FileIo::slots_without_lane() const {
-  std::vector<SessionSlot*> found;
+// Whether the lanes carry as much as they can, so that more of them would carry more.
+bool FileIo::lanes_are_full() const {
+  const Duration round_trip = client_->link().round_trip;
+  const Duration elapsed = shared_.clock.now() - striping_.striped_at;
+  if (striping_.routing != Routing::kStriped || elapsed < kProvingRoundTrips * round_trip) {
+    return false;
+  }
+  const double round_trips = std::chrono::duration<double>(elapsed) / round_trip;
+  const auto moved = static_cast<double>(answered_bytes() - striping_.answered_when_striped);
+  const auto ways = static_cast<double>(striping_.lanes_used + 1);
+  return moved / round_trips / ways >= kWindowBoundMin;
+}
+
+std::uint64_t FileIo::answered_bytes() const {
+  const std::uint64_t waiting = slot_.worker().dirty_bytes().in_use();
+  return striping_.moved_bytes - std::min(striping_.moved_bytes, waiting);
+}
+
+void FileIo::make_ways(const OpenFile& file, bool writing) {
+  const std::size_t lanes_max = shared_.options.max_channels - 1;
+  Siblings* siblings = writing && lanes_max > 0 ? slot_.siblings() : nullptr;
+  if (siblings == nullptr || !siblings->possible()) return shared_.pool.grow();
+  const bool more = shared_.options.stripe_always ? may_stripe(file, writing) : lanes_are_full();
+  const std::size_t at_first = lanes_at_first(client_->link().round_trip);
+  siblings->grow(more ? lanes_max : std::min(at_first, lanes_max));
+}
+
+std::vector<Way> FileIo::ways_without_lane() const {
+  std::vector<Way> found;
+  const auto add = [&](SessionSlot& slot, const ClientRef& client) {
+    const auto taken = [&client](const LaneRef& lane) { return lane->client == client; };
+    const std::vector<LaneRef>& lanes = striping_.lanes;
+    if (std::any_of(lanes.begin(), lanes.end(), taken)) return;
+    found.push_back(Way{&slot, client});
+  };
+  Siblings* siblings = striping_.for_writing ? slot_.siblings() : nullptr;
+  if (siblings != nullptr) {
+    for (const ClientRef& sibling : siblings->all()) add(slot_, sibling);
+    if (siblings->possible()) return found;
+  }
   for (const std::unique_ptr<SessionSlot>& slot : shared_.pool.slots()) {
     const bool usable = slot.get() != &slot_ && &slot->loop() == &home() && slot->ready() &&
                         slot->session().current() != nullptr;
-    const bool taken =
-        std::any_of(striping_.lanes.begin(), striping_.lanes.end(),
-                    [&slot](const LaneRef& lane) { return &lane->slot == slot.get(); });
-    if (usable && !taken) found.push_back(slot.get());
+    if (usable) add(*slot, slot->session().current());
   }
   return found;
 }
@@ -94,12 +165,9 @@ std::vector<SessionSlot*> FileIo::slots_without_lane() const {
 runtime::Task<void> FileIo::open_lanes(std::shared_ptr<FileIo> self, OpenFileWeak file) {
   Striping& stripes = self->striping_;
   stripes.opening = true;
-  std::vector<LaneRef> opened;
-  const std::vector<SessionSlot*> slots = self->slots_without_lane();
-  for (SessionSlot* slot : slots) {
-    LaneRef lane = co_await self->open_lane(*slot, file, stripes.for_writing);
-    if (lane) opened.push_back(std::move(lane));
-  }
+  const std::vector<Way> ways = self->ways_without_lane();
+  const bool writing = stripes.for_writing;
+  std::vector<LaneRef> opened = co_await self->open_handles(ways, file, writing);
   bool same = !opened.empty();
   // What is written is compared when the writes have been answered.
   if (same && !stripes.for_writing) {
@@ -117,22 +185,27 @@ runtime::Task<void> FileIo::open_lanes(std::shared_ptr<FileIo> self, OpenFileWea
   self->shared_.counters.lanes_opened.fetch_add(opened.size(), std::memory_order_relaxed);
 }
 
-runtime::Task<LaneRef> FileIo::open_lane(SessionSlot& slot, OpenFileWeak file, bool writing) {
-  const ClientRef client = slot.session().current();
+runtime::Task<std::vector<LaneRef>> FileIo::open_handles(std::vector<Way> ways, OpenFileWeak file,
+                                                         bool writing) {
+  std::vector<LaneRef> opened;
   // A rename of ours may be about to move the name.
   const bool waited = co_await shared_.names_in_flux.settled();
   const Result<std::string> path = shared_.inodes.path(*inode_);
-  const bool usable = !waited && path && client && client->alive() && !file.expired();
-  if (!usable) co_return LaneRef();
+  if (waited || !path || file.expired()) co_return opened;
   const std::uint32_t flags = writing ? sftp::kOpenRead | sftp::kOpenWrite : sftp::kOpenRead;
   const sftp::Attrs unset;
-  const Result<sftp::Handle> handle = co_await client->open(*path, flags, unset);
-  if (!handle) co_return LaneRef();
-  auto lane = std::make_shared<Lane>(slot, client, *handle);
+  std::vector<sftp::Call<sftp::Handle>> calls;
+  for (const Way& way : ways) calls.push_back(way.client->open(*path, flags, unset));
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    sftp::Call<sftp::Handle> call = std::move(calls[i]);
+    const Result<sftp::Handle> handle = co_await call;
+    if (!handle) continue;
+    opened.push_back(std::make_shared<Lane>(*ways[i].slot, ways[i].client, *handle));
+  }
   const Result<std::string> still = shared_.inodes.path(*inode_);
   const bool kept = still && *still == *path;
-  if (!kept) co_return LaneRef();
-  co_return lane;
+  if (!kept) opened.clear();
+  co_return opened;
 }
 
 // Behind everything that has been sent before; nothing if the file is closed or lost.
@@ -150,24 +223,22 @@ runtime::Task<bool> FileIo::lanes_are_the_file(OpenFileWeak file, std::vector<La
   const bool known = sample && sample->generation == inode_->generation();
   std::optional<sftp::Call<sftp::Attrs>> asked = ask_home(file.lock());
   if (!known || !asked) co_return false;
+  std::vector<LaneLook> looks;
+  for (const LaneRef& lane : lanes) looks.push_back(look_at(*lane, *sample));
   sftp::Call<sftp::Attrs> look_at_home = std::move(*asked);
   const Result<sftp::Attrs> home = co_await look_at_home;
-  if (!home) co_return false;
-  for (const LaneRef& lane : lanes) {
-    sftp::Call<sftp::Attrs> look = lane->client->fstat(lane->handle);
-    std::vector<std::byte> bytes(sample->bytes.size());
-    const std::uint64_t end = sample->offset + bytes.size();
-    sftp::Call<std::size_t> read =
-        lane->client->read(lane->handle, sample->offset, bytes, end, sftp::Queue::kMetadata);
-    const Result<sftp::Attrs> there = co_await look;
+  bool same = home.has_value();
+  for (LaneLook& look : looks) {
+    sftp::Call<sftp::Attrs> attrs = std::move(look.attrs);
+    sftp::Call<std::size_t> read = std::move(look.read);
+    const Result<sftp::Attrs> there = co_await attrs;
     const Result<std::size_t> size = co_await read;
-    const bool same = there && size && *size == bytes.size() && bytes == sample->bytes &&
-                      there->size == home->size && there->mtime == home->mtime &&
-                      there->permissions == home->permissions && there->uid == home->uid &&
-                      there->gid == home->gid;
-    if (!same) co_return false;
+    same = same && there && size && *size == look.bytes.size() && look.bytes == sample->bytes &&
+           there->size == home->size && there->mtime == home->mtime &&
+           there->permissions == home->permissions && there->uid == home->uid &&
+           there->gid == home->gid;
   }
-  co_return true;
+  co_return same;
 }
 
 void FileIo::drop_dead_lanes() {
@@ -261,6 +332,8 @@ void FileIo::go_on() {
   stripes.routing = striped ? Routing::kStriped : Routing::kHome;
   if (striped) {
     stripes.lanes_used = stripes.lanes.size();
+    stripes.striped_at = shared_.clock.now();
+    stripes.answered_when_striped = answered_bytes();
     shared_.counters.stripings.fetch_add(1, std::memory_order_relaxed);
   } else {
     const bool lost = std::exchange(stripes.resend, false);

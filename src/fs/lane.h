@@ -1,10 +1,11 @@
-// Lane: one more handle of an open file, in another session of the same loop; Striping: what a
-// FileIo knows of its lanes and of where its requests go.
+// Lane: one more handle of an open file, in another conversation of the same loop; Striping: what
+// a FileIo knows of its lanes and of where its requests go.
 //
 // A channel of OpenSSH carries at most 2 MiB a round trip, whatever the client does. So a big
-// transfer over a long link is spread over several sessions. Order is kept in spite of that:
-// requests go by offset, split at fixed bounds, so overlapping writes always meet on one session;
-// and whatever else must come behind the writes waits until all of them are answered.
+// transfer over a long link is spread over several: for writing over the siblings of the home's
+// client (siblings.h), where there are such, else over other sessions. Order is kept in spite of
+// that: requests go by offset, split at fixed bounds, so overlapping writes always meet on one
+// channel; and whatever else must come behind the writes waits until all of them are answered.
 //
 //              a stream is worth it, lanes are open
 //     home ------------------------------------------> turning: nothing new is sent until
@@ -16,7 +17,7 @@
 //
 // Ownership: FileIo; a Lane closes its handle when the last request on it has ended.
 // Threads:   the home loop; a Lane may die on any.
-// Limits:    lanes only in sessions of the home's own loop; none for files that are appended to.
+// Limits:    lanes only on the home's own loop; none for files that are appended to.
 #pragma once
 
 #include <cstdint>
@@ -43,6 +44,12 @@ struct Lane {
 };
 using LaneRef = std::shared_ptr<Lane>;
 
+// Where a lane can be opened.
+struct Way {
+  SessionSlot* slot;
+  ClientRef client;
+};
+
 enum class Routing : std::uint8_t { kHome, kTurning, kStriped };
 
 struct Striping {
@@ -64,6 +71,9 @@ struct Striping {
 
   std::uint64_t moved_bytes = 0;  // of the stream, since it began or was interrupted
   std::uint64_t next_look = 0;    // how many must have moved before lanes are opened again
+  // The last turn to the lanes: when it was, and how many had been answered.
+  TimePoint striped_at{};
+  std::uint64_t answered_when_striped = 0;
   runtime::WaitList turned;
   runtime::WaitList landed;  // in_flight is 0
 

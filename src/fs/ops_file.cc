@@ -251,8 +251,11 @@ Completion Filesystem::close_on(OpenFileRef file) {
   std::vector<InodeTable::Place> places;
   if (file->writable) places = shared_.inodes.places(*file->inode);
   Status drained = co_await file->io->drain(nullptr);
-  const Status settled = co_await file->io->settle_attrs(nullptr);
-  if (!settled) drained = settled;
+  // Up to the moment in which the descriptor dies somebody may leave an attribute to it.
+  while (drained && !file->io->attrs_settled()) {
+    Status settled = co_await file->io->settle_attrs(nullptr);
+    drained = std::move(settled);
+  }
   if (file->write_error) {
     const Result<std::string> path = shared_.inodes.path(*file->inode);
     log_error("an error of {} was never reported to its writer: {}",

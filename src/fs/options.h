@@ -48,6 +48,8 @@ struct FixedOptions {
   // Worker threads and sessions in all; there is at least one session for each worker.
   unsigned workers = 1;
   unsigned max_conns = 4;
+  // Of one connection, for big uploads.
+  unsigned max_channels = 8;
 
   std::size_t cache_size_bytes = 64 << 20;
   std::size_t block_size_bytes = 128 << 10;

@@ -11,6 +11,9 @@ constexpr std::uint64_t kSlackBytes = 512 * 1024;
 // The same for a stream that is not known yet, in sizes of the read: small reads at random places
 // of a small file must not pass for streams, or each would bring a whole block.
 constexpr std::uint64_t kProbingSlackReads = 2;
+// The first window, and how fast it grows to what the link can use.
+constexpr std::size_t kFirstWindowBlocks = 8;
+constexpr std::size_t kGrowth = 4;
 
 }  // namespace
 
@@ -35,14 +38,16 @@ Readahead::Plan Readahead::on_read(std::uint64_t offset, std::size_t size_bytes,
   // Rereading the same place over and over is no stream.
   const bool advances = end > expected_;
   expected_ = std::max(expected_, end);
-  if (state_ == State::kNew || state_ == State::kRandom) {
+  // Who asks for so much at once, from the beginning, goes on.
+  const bool eager = state_ == State::kNew && size_bytes >= block_size_bytes;
+  if (!eager && (state_ == State::kNew || state_ == State::kRandom)) {
     state_ = State::kProbing;
     return Plan{true, 0, 0};
   }
   if (!advances) return Plan{true, 0, 0};
-  if (state_ == State::kProbing) {
+  if (eager || state_ == State::kProbing) {
     state_ = State::kStreaming;
-    window_bytes_ = 2 * block_size_bytes;
+    window_bytes_ = kFirstWindowBlocks * block_size_bytes;
     fetched_to_ = end;
   }
   window_bytes_ = std::min(window_bytes_, window_bytes_max);
@@ -59,7 +64,7 @@ Readahead::Plan Readahead::on_read(std::uint64_t offset, std::size_t size_bytes,
   }
   const Plan plan{true, fetched_to_, target};
   fetched_to_ = target;
-  window_bytes_ = std::min(2 * window_bytes_, window_bytes_max);
+  window_bytes_ = std::min(kGrowth * window_bytes_, window_bytes_max);
   return plan;
 }
 

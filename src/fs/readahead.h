@@ -1,10 +1,11 @@
 // Readahead: tells one descriptor's stream of reads from jumps, and how far to fetch ahead.
 //
 //   state        read                              next state   fetch ahead
-//   new          at offset 0                       probing      the block only
+//   new          at offset 0, less than a block    probing      the block only
+//   new          at offset 0, a block or more      streaming    eight blocks
 //   new          elsewhere                         random       nothing, exact bytes
-//   probing      close to the expected offset      streaming    two blocks
-//   streaming    close to the expected offset      streaming    window, doubled when used up
+//   probing      close to the expected offset      streaming    eight blocks
+//   streaming    close to the expected offset      streaming    window, growing fourfold
 //   any          far from the expected offset      random       nothing, exact bytes
 //   random       close to the expected offset      probing      the block only
 //

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <future>
+#include <utility>
 
 #include "base/log.h"
 
@@ -56,13 +57,18 @@ SessionSlot::SessionSlot(Worker& worker, unsigned index,
                          const sftp::SessionOptions& options)
     : worker_(worker),
       index_(index),
+      session_options_(options),
       session_(sftp::Session::create(worker.loop(), std::move(connector), options)) {
-  session_->on_state_change([this](sftp::SessionState state) {
-    const bool ready = state == sftp::SessionState::kReady;
-    if (ready) opened_once_.store(true, std::memory_order_release);
-    ready_.store(ready, std::memory_order_release);
-    if (ready) tell_users();
-  });
+  session_->on_state_change([this](sftp::SessionState state) { state_changed(state); });
+}
+
+void SessionSlot::state_changed(sftp::SessionState state) {
+  const bool ready = state == sftp::SessionState::kReady;
+  if (siblings_) std::exchange(siblings_, nullptr)->end("its connection was lost");
+  if (ready) siblings_ = std::make_shared<Siblings>(loop(), session_->current(), session_options_);
+  if (ready) opened_once_.store(true, std::memory_order_release);
+  ready_.store(ready, std::memory_order_release);
+  if (ready) tell_users();
 }
 
 void SessionSlot::add_user(std::weak_ptr<SessionUser> user) {

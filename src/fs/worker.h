@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "fs/options.h"
+#include "fs/siblings.h"
 #include "runtime/connector.h"
 #include "runtime/loop.h"
 #include "runtime/task.h"
@@ -27,8 +28,6 @@
 #include "sftp/session.h"
 
 namespace sftpfs::fs {
-
-using ClientRef = std::shared_ptr<sftp::Client>;
 
 class Worker {
  public:
@@ -78,6 +77,9 @@ class SessionSlot {
   // Connects in the background, then calls `opened`; on loop() only.
   void open(std::function<void()> opened = {});
 
+  // Of the connection there is; null without one. On loop() only.
+  Siblings* siblings() const { return siblings_.get(); }
+
   // Tells `user` of every new connection as long as it lives; on loop() only.
   void add_user(std::weak_ptr<SessionUser> user);
 
@@ -94,10 +96,13 @@ class SessionSlot {
   std::atomic<bool> ready_{false};
   std::atomic<bool> opened_once_{false};
   std::atomic<bool> asked_to_open_{false};
+  void state_changed(sftp::SessionState state);
   void tell_users();
 
   std::atomic<unsigned> users_{0};
+  const sftp::SessionOptions session_options_;
   std::shared_ptr<sftp::Session> session_;
+  std::shared_ptr<Siblings> siblings_;
   std::vector<std::weak_ptr<SessionUser>> told_;
 };
 

@@ -13,10 +13,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
 #include "base/error.h"
+#include "runtime/cancel.h"
+#include "runtime/task.h"
 
 namespace sftpfs::runtime {
 
@@ -56,6 +59,13 @@ class ByteStream {
 
   // How much the receiver wants to have under way; a hint (libssh2: the channel's window).
   virtual void set_receive_window(std::size_t bytes) = 0;
+
+  // Whether the connection below can carry further streams.
+  virtual bool may_have_siblings() const { return false; }
+  // One more stream to the same server over the same connection, not attached yet. kUnsupported
+  // where there is no such thing, or the server refuses it. Only while this one is attached; it is
+  // not harmed. `cancel` may be null.
+  virtual Task<Result<std::unique_ptr<ByteStream>>> open_sibling(Cancel* cancel);
 
   // Who is at the other end, for messages: "user@host:port (libssh2, aes128-ctr)".
   virtual const std::string& description() const = 0;

@@ -72,6 +72,27 @@ runtime::Task<Result<std::unique_ptr<Client>>> Client::start(
   co_return std::move(client);
 }
 
+runtime::Task<Result<std::unique_ptr<Client>>> Client::open_sibling(runtime::Cancel* cancel) const {
+  if (!alive()) co_return fail(engine_->lost_error());
+  const Limits limits = engine_->limits();
+  const bool follows_links = follow_links_;
+  // From here on this client may go.
+  auto stream = co_await engine_->stream().open_sibling(cancel);
+  if (!stream) co_return fail(std::move(stream).error());
+  auto engine = std::make_shared<Engine>(*runtime::Loop::current(), std::move(*stream));
+  auto sibling = std::make_unique<Client>(engine);
+  sibling->follow_links_ = follows_links;
+  Call<Extensions> hello = engine->begin();
+  const Result<Extensions> extensions = co_await hello.until(cancel);
+  if (!extensions) co_return fail(extensions.error());
+  engine->set_limits(limits);
+  co_return std::move(sibling);
+}
+
+bool Client::may_have_siblings() const {
+  return engine_->alive() && engine_->stream().may_have_siblings();
+}
+
 Client::Client(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {}
 Client::~Client() = default;
 

@@ -52,6 +52,11 @@ class Client {
   static runtime::Task<Result<std::unique_ptr<Client>>> start(
       std::unique_ptr<runtime::ByteStream> stream, runtime::Cancel* cancel);
 
+  // One more conversation with the same server over the same connection, with what this one has
+  // learnt of it. kUnsupported where connections do not carry several, or the server refuses.
+  runtime::Task<Result<std::unique_ptr<Client>>> open_sibling(runtime::Cancel* cancel) const;
+  bool may_have_siblings() const;
+
   ~Client();  // every open Call ends with kConnectionLost
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;

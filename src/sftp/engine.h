@@ -79,6 +79,8 @@ class Engine final : public runtime::ByteStreamEvents,
   bool output_pending() const;
   std::uint64_t bytes_delivered() const { return stream_ ? stream_->bytes_delivered() : 0; }
   void set_receive_window(std::size_t bytes);
+  // The stream; only while alive().
+  runtime::ByteStream& stream() const { return *stream_; }
   Call<void> drained();
 
   void on_readable() override;

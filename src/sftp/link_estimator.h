@@ -24,6 +24,9 @@ struct LinkEstimate {
   Duration round_trip{};                  // smallest seen lately; zero: not known yet
   std::uint64_t receive_bytes_per_s = 0;  // best seen lately
   std::uint64_t send_bytes_per_s = 0;
+  // The receive rate has risen by a quarter within the last three round trips: there may be more to
+  // be had by asking for more (the start-up of BBR, draft-cardwell-iccrg-bbr-congestion-control).
+  bool receive_rate_grows = false;
 };
 
 // The best of the samples of the current and of the previous window.
@@ -80,6 +83,9 @@ class LinkEstimator {
   RecentBest<Duration, std::less<>> round_trip_{kWindow};
   BestRate receive_rate_{kWindow};
   BestRate send_rate_{kWindow};
+  std::uint64_t risen_to_bytes_per_s_ = 0;
+  TimePoint risen_at_{};
+  TimePoint last_reply_at_{};
 };
 
 }  // namespace sftpfs::sftp

@@ -58,7 +58,9 @@ Result<Stream> connect_libssh2(const Options& options, Login& login, Prompter* p
   if (Status opened = (*session)->open_channel(target->sftp_server, patience); !opened) {
     return fail(opened.error());
   }
-  return Stream(std::make_unique<Libssh2Stream>(std::move(*session)));
+  LIBSSH2_CHANNEL* channel = (*session)->channel();
+  auto connection = std::make_shared<Libssh2Connection>(std::move(*session), target->sftp_server);
+  return Stream(std::make_unique<Libssh2Stream>(std::move(connection), channel));
 }
 
 }  // namespace

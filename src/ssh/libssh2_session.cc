@@ -41,6 +41,11 @@ void set_callback(LIBSSH2_SESSION* session, int which, Function* function) {
 #endif
 }
 
+// How the server is asked for its SFTP server.
+std::string_view channel_request(const std::string& sftp_server) {
+  return sftp_server.find('/') == std::string::npos ? "subsystem" : "exec";
+}
+
 }  // namespace
 
 // What libssh2 calls. `*abstract` is the session object.
@@ -64,6 +69,7 @@ struct Libssh2Callbacks {
     const std::size_t count = std::min(size, session.input_.size());
     std::memcpy(into, session.input_.front().data(), count);
     session.input_.consume(count);
+    session.input_taken_ += count;
     return static_cast<ssize_t>(count);
   }
 
@@ -116,12 +122,12 @@ bool Libssh2Session::create_session() {
 Libssh2Session::~Libssh2Session() {
   if (session_ == nullptr) return;
   // A word of farewell, if the socket takes it at once; the peer's answer is not waited for.
-  if (channel_ != nullptr && !ended_) {
+  if (!channels_.empty() && !ended_) {
     libssh2_session_disconnect(session_, "closed by sftpfs");
     flush();
   }
   dead_ = true;
-  if (channel_ != nullptr) libssh2_channel_free(channel_);
+  for (LIBSSH2_CHANNEL* channel : channels_) libssh2_channel_free(channel);
   int attempts = 0;
   while (libssh2_session_free(session_) == LIBSSH2_ERROR_EAGAIN && attempts < kFreeAttempts) {
     ++attempts;
@@ -175,25 +181,38 @@ Status Libssh2Session::handshake(const std::vector<std::string>& known_types,
   return {};
 }
 
+long Libssh2Session::try_open(LIBSSH2_CHANNEL*& channel) {
+  channel = libssh2_channel_open_ex(session_, "session", 7, kInitialWindowBytes, kPacketBytes,
+                                    nullptr, 0);
+  if (channel == nullptr) return libssh2_session_last_errno(session_);
+  channels_.push_back(channel);
+  return 0;
+}
+
+long Libssh2Session::try_start(LIBSSH2_CHANNEL* channel, const std::string& sftp_server) {
+  const std::string_view kind = channel_request(sftp_server);
+  return libssh2_channel_process_startup(channel, kind.data(),
+                                         static_cast<unsigned int>(kind.size()), sftp_server.data(),
+                                         static_cast<unsigned int>(sftp_server.size()));
+}
+
+bool Libssh2Session::try_close(LIBSSH2_CHANNEL* channel) {
+  if (libssh2_channel_free(channel) == LIBSSH2_ERROR_EAGAIN) return false;
+  std::erase(channels_, channel);
+  return true;
+}
+
 Status Libssh2Session::open_channel(const std::string& sftp_server, const Patience& patience) {
-  Result<long> opened = drive(patience, [this] {
-    channel_ = libssh2_channel_open_ex(session_, "session", 7, kInitialWindowBytes, kPacketBytes,
-                                       nullptr, 0);
-    return channel_ != nullptr ? 0L : long{libssh2_session_last_errno(session_)};
-  });
+  LIBSSH2_CHANNEL* channel = nullptr;
+  Result<long> opened = drive(patience, [&] { return try_open(channel); });
   if (!opened) return fail(opened.error());
   if (*opened != 0) return fail(failure(*opened));
-  const std::string_view kind = sftp_server.find('/') == std::string::npos ? "subsystem" : "exec";
-  Result<long> started = drive(patience, [&] {
-    return long{libssh2_channel_process_startup(
-        channel_, kind.data(), static_cast<unsigned int>(kind.size()), sftp_server.data(),
-        static_cast<unsigned int>(sftp_server.size()))};
-  });
+  Result<long> started = drive(patience, [&] { return try_start(channel, sftp_server); });
   if (!started) return fail(started.error());
   if (*started == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED) {
     return fail(ErrorCode::kUnsupported,
                 fmt::format("{}: the server refused to start \"{}\" ({}); {}", peer_, sftp_server,
-                            kind, kNoSubsystemCure));
+                            channel_request(sftp_server), kNoSubsystemCure));
   }
   if (*started != 0) return fail(failure(*started));
   return {};
@@ -203,8 +222,11 @@ Status Libssh2Session::open_forward(const std::string& host, std::uint16_t port,
                                     const Patience& patience) {
   Result<long> opened = drive(patience, [&] {
     // Where we come from is for the server's log; nobody connects to us.
-    channel_ = libssh2_channel_direct_tcpip_ex(session_, host.c_str(), port, "127.0.0.1", 0);
-    return channel_ != nullptr ? 0L : long{libssh2_session_last_errno(session_)};
+    LIBSSH2_CHANNEL* channel =
+        libssh2_channel_direct_tcpip_ex(session_, host.c_str(), port, "127.0.0.1", 0);
+    if (channel == nullptr) return long{libssh2_session_last_errno(session_)};
+    channels_.push_back(channel);
+    return 0L;
   });
   if (!opened) return fail(opened.error());
   if (*opened == 0) return {};

@@ -7,10 +7,10 @@
 //
 //   bytes on the socket --fill()--> input --RECV--> libssh2 --SEND--> output --flush()--> socket
 //
-// Ownership: owns socket, session and channel. Destroying it waits for nobody: dead -> channel
+// Ownership: owns socket, session and channels. Destroying it waits for nobody: dead -> channel
 //            free -> session free -> close.
 // Threads:   one at a time; it may be handed over between calls.
-// Limits:    one channel. SSH-2 only.
+// Limits:    SSH-2 only; channels are opened one at a time.
 #pragma once
 
 #include <libssh2.h>
@@ -51,6 +51,13 @@ class Libssh2Session {
                    bool compression, const Patience& patience);
   // A subsystem by its name, or a command when `sftp_server` contains a '/'.
   Status open_channel(const std::string& sftp_server, const Patience& patience);
+  // The same in two steps, for a further channel in the event-driven phase: 0 when it is done,
+  // LIBSSH2_ERROR_EAGAIN as long as the server has not answered, or another error. Only one
+  // channel can be in the first step; `channel` is null until that is done.
+  long try_open(LIBSSH2_CHANNEL*& channel);
+  long try_start(LIBSSH2_CHANNEL* channel, const std::string& sftp_server);
+  // Closes one of several channels. False: again, when something has been received.
+  bool try_close(LIBSSH2_CHANNEL* channel);
   // A connection that the server makes for us (direct-tcpip of RFC 4254, 7.2).
   Status open_forward(const std::string& host, std::uint16_t port, const Patience& patience);
   // Repeats `step`, a libssh2 call that returns LIBSSH2_ERROR_EAGAIN, until it has something else
@@ -80,10 +87,13 @@ class Libssh2Session {
   Error failure(long libssh2_rc) const;
 
   LIBSSH2_SESSION* raw() const { return session_; }
-  LIBSSH2_CHANNEL* channel() const { return channel_; }
+  // The first one.
+  LIBSSH2_CHANNEL* channel() const { return channels_.empty() ? nullptr : channels_.front(); }
   int fd() const { return socket_.get(); }
   const std::string& peer() const { return peer_; }
   std::size_t input_size() const { return input_.size(); }
+  // How much libssh2 has taken of the input: any of it may be for any channel.
+  std::uint64_t input_taken() const { return input_taken_; }
   bool input_full() const;
   std::size_t output_size() const { return output_.size(); }
   std::string host_key() const;
@@ -114,9 +124,10 @@ class Libssh2Session {
   std::unique_ptr<Proxy> proxy_;
   SessionMemory memory_;
   LIBSSH2_SESSION* session_ = nullptr;
-  LIBSSH2_CHANNEL* channel_ = nullptr;
+  std::vector<LIBSSH2_CHANNEL*> channels_;
   ByteQueue input_;
   ByteQueue output_;
+  std::uint64_t input_taken_ = 0;
   bool ended_ = false;  // nothing more will be received
   bool drained_ = false;
   std::uint64_t bytes_sent_ = 0;

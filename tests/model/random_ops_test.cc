@@ -9,6 +9,7 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
@@ -47,8 +48,11 @@ std::string run_sequence(const Shape& shape, std::uint64_t seed, int count) {
   return report + again;
 }
 
-// workers, sessions, cache slots, whether whatever can be is striped
-using Configuration = std::tuple<unsigned, unsigned, std::size_t, bool>;
+// Whether whatever can be is striped, and over what.
+enum class Striped : std::uint8_t { kNot, kOverSessions, kOverSiblings };
+
+// workers, sessions, cache slots, striping
+using Configuration = std::tuple<unsigned, unsigned, std::size_t, Striped>;
 
 class RandomOperations : public ::testing::TestWithParam<Configuration> {};
 
@@ -56,7 +60,10 @@ TEST_P(RandomOperations, AnswerLikeAPlainDirectory) {
   constexpr std::uint64_t kSeeds = 8;
   constexpr int kOperations = 1000;
   Shape shape;
-  std::tie(shape.workers, shape.max_conns, shape.cache_slots, shape.striped) = GetParam();
+  Striped striped{};
+  std::tie(shape.workers, shape.max_conns, shape.cache_slots, striped) = GetParam();
+  shape.striped = striped != Striped::kNot;
+  shape.siblings = striped == Striped::kOverSiblings;
   // Little room for unacknowledged bytes: writers wait.
   shape.dirty_bytes_max = 200'000;
   const char* chosen = std::getenv("SFTPFS_MODEL_SEED");
@@ -73,16 +80,23 @@ TEST_P(RandomOperations, AnswerLikeAPlainDirectory) {
   fmt::print("{} sequences of {} operations\n", seed - first, scaled(kOperations));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    , RandomOperations,
-    ::testing::Values(Configuration{1, 1, 64, false}, Configuration{1, 4, 64, false},
-                      Configuration{1, 4, 64, true}, Configuration{2, 4, 64, false},
-                      Configuration{2, 4, 64, true}, Configuration{2, 4, 2, false}),
-    [](const auto& chosen) {
-      return fmt::format("workers{}sessions{}slots{}{}", std::get<0>(chosen.param),
-                         std::get<1>(chosen.param), std::get<2>(chosen.param),
-                         std::get<3>(chosen.param) ? "striped" : "");
-    });
+std::string name_of(const ::testing::TestParamInfo<Configuration>& chosen) {
+  constexpr std::array kNames{"", "striped", "striped_over_siblings"};
+  return fmt::format("workers{}sessions{}slots{}{}", std::get<0>(chosen.param),
+                     std::get<1>(chosen.param), std::get<2>(chosen.param),
+                     kNames.at(static_cast<std::size_t>(std::get<3>(chosen.param))));
+}
+
+INSTANTIATE_TEST_SUITE_P(, RandomOperations,
+                         ::testing::Values(Configuration{1, 1, 64, Striped::kNot},
+                                           Configuration{1, 4, 64, Striped::kNot},
+                                           Configuration{1, 4, 64, Striped::kOverSessions},
+                                           Configuration{1, 1, 64, Striped::kOverSiblings},
+                                           Configuration{2, 4, 64, Striped::kNot},
+                                           Configuration{2, 4, 64, Striped::kOverSessions},
+                                           Configuration{2, 2, 64, Striped::kOverSiblings},
+                                           Configuration{2, 4, 2, Striped::kNot}),
+                         name_of);
 
 TEST(Shrink, KeepsWhatTheFailureNeedsAndNothingElse) {
   std::vector<int> all;

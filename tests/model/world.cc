@@ -46,6 +46,30 @@ std::vector<std::string> server_of(const Shape& shape) {
           "trap '' XFSZ; ulimit -f " + std::to_string(blocks) + "; exec " + kServer};
 }
 
+// A stream whose siblings are servers of their own, though not connections of their own.
+class StreamWithSiblings final : public runtime::ByteStream {
+ public:
+  StreamWithSiblings(std::unique_ptr<runtime::ByteStream> stream, ServerConnector& connector)
+      : stream_(std::move(stream)), connector_(connector) {}
+  Status attach(runtime::Loop& loop, runtime::ByteStreamEvents& events) override {
+    return stream_->attach(loop, events);
+  }
+  Result<std::size_t> read(std::span<const iovec> into) override { return stream_->read(into); }
+  Result<std::size_t> write(std::span<const iovec> from) override { return stream_->write(from); }
+  bool output_pending() const override { return stream_->output_pending(); }
+  void set_receive_window(std::size_t bytes) override { stream_->set_receive_window(bytes); }
+  const std::string& description() const override { return stream_->description(); }
+  bool may_have_siblings() const override { return true; }
+  runtime::Task<Result<std::unique_ptr<runtime::ByteStream>>> open_sibling(
+      runtime::Cancel* cancel) override {
+    return connector_.connect(cancel);
+  }
+
+ private:
+  std::unique_ptr<runtime::ByteStream> stream_;
+  ServerConnector& connector_;
+};
+
 }  // namespace
 
 int scaled(int count) {
@@ -68,7 +92,9 @@ runtime::Task<Result<std::unique_ptr<runtime::ByteStream>>> ServerConnector::con
     const std::lock_guard lock(mutex_);
     servers_.emplace_back(static_cast<int>(::syscall(SYS_pidfd_open, (*stream)->pid(), 0)));
   }
-  co_return std::unique_ptr<runtime::ByteStream>(std::move(*stream));
+  std::unique_ptr<runtime::ByteStream> made = std::move(*stream);
+  if (siblings_) made = std::make_unique<StreamWithSiblings>(std::move(made), *this);
+  co_return std::move(made);
 }
 
 void ServerConnector::kill_servers() {
@@ -83,7 +109,7 @@ World::World(const Shape& shape)
     : shape_(shape),
       directory_(temp_.make_dir("server")),
       sibling_(temp_.make_dir("reference")),
-      connector_(std::make_shared<ServerConnector>(server_of(shape))),
+      connector_(std::make_shared<ServerConnector>(server_of(shape), shape.siblings)),
       shared_(options_of(shape, directory_), clock_, connector_),
       filesystem_(shared_) {
   shared_.pool.start_threads();

@@ -34,7 +34,8 @@ struct Shape {
   std::size_t cache_slots = 64;
   std::size_t block_size_bytes = 16 << 10;
   std::size_t dirty_bytes_max = 4 << 20;
-  bool striped = false;  // wherever it is possible
+  bool striped = false;   // wherever it is possible
+  bool siblings = false;  // a connection carries several conversations
   // Writes beyond it fail on the server; 0: no limit.
   std::size_t file_bytes_max = 0;
   // Of one listing; 0: the usual limit.
@@ -59,7 +60,8 @@ int scaled(int count);
 // Starts sftp-server processes, and ends them when a test wants to see a connection break.
 class ServerConnector final : public runtime::Connector {
  public:
-  explicit ServerConnector(std::vector<std::string> command) : command_(std::move(command)) {}
+  ServerConnector(std::vector<std::string> command, bool siblings)
+      : command_(std::move(command)), siblings_(siblings) {}
   runtime::Task<Result<std::unique_ptr<runtime::ByteStream>>> connect(
       runtime::Cancel* cancel) override;
   bool can_clone() const override { return true; }
@@ -68,6 +70,7 @@ class ServerConnector final : public runtime::Connector {
 
  private:
   const std::vector<std::string> command_;
+  const bool siblings_;
   std::mutex mutex_;
   std::vector<UniqueFd> servers_;  // pidfds
 };

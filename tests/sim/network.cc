@@ -27,6 +27,11 @@ class SimStream final : public runtime::ByteStream {
   }
   bool output_pending() const override { return connection_.blocked(); }
   void set_receive_window(std::size_t /*bytes*/) override {}
+  bool may_have_siblings() const override { return connection_.network().siblings(); }
+  runtime::Task<Result<std::unique_ptr<runtime::ByteStream>>> open_sibling(
+      runtime::Cancel* cancel) override {
+    return connection_.network().open_stream(cancel);
+  }
   const std::string& description() const override { return description_; }
 
  private:
@@ -297,9 +302,14 @@ std::size_t Network::handles_on_live_connections() const {
 
 runtime::Task<Result<std::unique_ptr<runtime::ByteStream>>> SimConnector::connect(
     runtime::Cancel* cancel) {
-  const Status waited = co_await runtime::sleep_for(network_->handshake(), cancel);
+  return network_->open_stream(cancel);
+}
+
+runtime::Task<Result<std::unique_ptr<runtime::ByteStream>>> Network::open_stream(
+    runtime::Cancel* cancel) {
+  const Status waited = co_await runtime::sleep_for(handshake(), cancel);
   if (!waited) co_return fail(waited.error());
-  Connection* connection = network_->connect();
+  Connection* connection = connect();
   if (connection == nullptr) co_return fail(ErrorCode::kConnectionLost, "connection refused");
   co_return std::unique_ptr<runtime::ByteStream>(std::make_unique<SimStream>(*connection));
 }

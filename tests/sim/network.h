@@ -47,6 +47,9 @@ struct NetworkConfig {
   bool split = true;                       // what is sent arrives in pieces, now and then
   unsigned faults = 0;                     // bits of the kinds that happen; 0: none
   std::uint64_t fault_distance_bytes = 4000;
+  // Whether a connection carries further streams. Each has its own faults, which is more than
+  // streams of one connection would have to bear.
+  bool siblings = false;
 };
 
 enum Direction : unsigned { kToServer = 0, kToClient = 1 };
@@ -67,6 +70,7 @@ class Connection final : public EventHandler {
   std::size_t write(std::span<const iovec> from);
   bool blocked() const { return blocked_; }
   bool ended() const { return end_ != End::kNone; }
+  Network& network() const { return network_; }
   bool broken() const { return end_ == End::kReset; }
 
   // Faults.
@@ -122,6 +126,9 @@ class Network {
 
   // Null while connections are refused.
   Connection* connect();
+  // The same after the time it takes.
+  runtime::Task<Result<std::unique_ptr<runtime::ByteStream>>> open_stream(runtime::Cancel* cancel);
+  bool siblings() const { return config_.siblings; }
   Duration latency();
   Duration handshake() { return 2 * latency(); }
 

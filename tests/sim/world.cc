@@ -67,6 +67,7 @@ NetworkConfig network_config_of(const Scenario& scenario, Random random) {
   if (random.one_in(4))
     config.output_bytes_max = static_cast<std::size_t>(random.between(500, 5'000));
   config.fault_distance_bytes = random.between(500, 4'000);
+  config.siblings = random.one_in(2);
   return config;
 }
 

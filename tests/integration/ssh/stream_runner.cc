@@ -20,33 +20,58 @@ namespace {
 constexpr std::uint64_t kSeed = 4711;
 constexpr std::size_t kPieceBytes = 48 * 1024 + 13;  // fits nobody's packets
 
-// Base of the conversations: the loop, the deadline, reading until there is nothing left.
-class Talk : public runtime::ByteStreamEvents {
+// The loop of conversations that go on at once, up to the end of the last or to the deadline.
+class Floor {
  public:
+  runtime::Loop& loop() { return loop_; }
+  void begins() { ++talking_; }
+  void ends() {
+    if (--talking_ == 0) loop_.stop();
+  }
   // `bytes`: how many are to come; many may take longer.
-  explicit Talk(std::unique_ptr<runtime::ByteStream> stream, std::uint64_t bytes = 0)
-      : stream_(std::move(stream)), patience_(kConversationTimeout * (1 + (bytes >> 26))) {}
-  virtual ~Talk() = default;
-
-  Conversation run() {
+  void run(std::uint64_t bytes, const std::function<void()>& begin) {
     runtime::Timer deadline(loop_);
     loop_.post([&] {
-      deadline.start_after(patience_ * time_factor(), [this] { loop_.stop(); });
-      const Status attached = stream_->attach(loop_, *this);
-      if (attached) {
-        begin();
-      } else {
-        end_with(attached.error());
-      }
+      deadline.start_after(kConversationTimeout * (1 + (bytes >> 26)) * time_factor(),
+                           [this] { loop_.stop(); });
+      begin();
     });
     loop_.run();
     deadline.cancel();
+  }
+
+ private:
+  SteadyClock clock_;
+  runtime::Loop loop_{clock_};
+  unsigned talking_ = 0;
+};
+
+// Base of the conversations: reading until there is nothing left.
+class Talk : public runtime::ByteStreamEvents {
+ public:
+  Talk(Floor& floor, std::unique_ptr<runtime::ByteStream> stream)
+      : floor_(floor), stream_(std::move(stream)) {}
+  virtual ~Talk() = default;
+
+  void start() {
+    floor_.begins();
+    const Status attached = stream_->attach(floor_.loop(), *this);
+    if (attached) {
+      begin();
+    } else {
+      end_with(attached.error());
+    }
+  }
+  // When it is over.
+  Conversation finish() {
     const auto before = std::chrono::steady_clock::now();
     stream_.reset();
     outcome_.destroyed_in = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - before);
     return outcome_;
   }
+
+  runtime::ByteStream& stream() { return *stream_; }
 
  protected:
   virtual void begin() = 0;
@@ -80,30 +105,30 @@ class Talk : public runtime::ByteStreamEvents {
   }
   void complete() {
     outcome_.complete = true;
-    loop_.stop();
+    end();
   }
   void end_with(const Error& error) {
     if (!outcome_.error) outcome_.error = error;
-    loop_.stop();
+    end();
   }
 
-  runtime::ByteStream& stream() { return *stream_; }
-  const Conversation& outcome() const { return outcome_; }
-
  private:
-  SteadyClock clock_;
-  runtime::Loop loop_{clock_};
+  void end() {
+    if (!std::exchange(ended_, true)) floor_.ends();
+  }
+
+  Floor& floor_;
   std::unique_ptr<runtime::ByteStream> stream_;
-  const std::chrono::seconds patience_;
+  bool ended_ = false;
   Conversation outcome_;
   std::vector<char> buffer_ = std::vector<char>(200'000);
 };
 
 class Echo final : public Talk {
  public:
-  Echo(std::unique_ptr<runtime::ByteStream> stream, std::uint64_t bytes, std::size_t window,
-       std::function<void()> at_half = {})
-      : Talk(std::move(stream), bytes),
+  Echo(Floor& floor, std::unique_ptr<runtime::ByteStream> stream, std::uint64_t bytes,
+       std::size_t window, std::function<void()> at_half = {})
+      : Talk(floor, std::move(stream)),
         bytes_(bytes),
         window_(window),
         at_half_(std::move(at_half)) {}
@@ -144,8 +169,8 @@ class Echo final : public Talk {
 
 class Hello final : public Talk {
  public:
-  Hello(std::unique_ptr<runtime::ByteStream> stream, std::function<void()> then)
-      : Talk(std::move(stream)), then_(std::move(then)) {}
+  Hello(Floor& floor, std::unique_ptr<runtime::ByteStream> stream, std::function<void()> then)
+      : Talk(floor, std::move(stream)), then_(std::move(then)) {}
 
  private:
   void begin() override {
@@ -172,6 +197,37 @@ class Hello final : public Talk {
   bool greeted_ = false;
 };
 
+Conversation run_alone(Floor& floor, Talk& talk, std::uint64_t bytes = 0) {
+  floor.run(bytes, [&talk] { talk.start(); });
+  return talk.finish();
+}
+
+using Talks = std::vector<std::unique_ptr<Talk>>;
+using MakeTalk = std::function<std::unique_ptr<Talk>(std::unique_ptr<runtime::ByteStream>)>;
+
+// Opens siblings of the first talk's stream and lets them talk as well, until one is refused.
+runtime::Task<void> open_siblings(Talks& talks, std::size_t count, MakeTalk make,
+                                  std::optional<Error>& refused) {
+  for (std::size_t i = 0; i < count && !refused; ++i) {
+    auto sibling = co_await talks.front()->stream().open_sibling(nullptr);
+    if (!sibling) {
+      refused = sibling.error();
+      continue;
+    }
+    talks.push_back(make(std::move(*sibling)));
+    talks.back()->start();
+  }
+}
+
+std::vector<Conversation> finish(Talks& talks, const std::optional<Error>& refused) {
+  std::vector<Conversation> outcomes;
+  for (const std::unique_ptr<Talk>& talk : talks) {
+    if (talk) outcomes.push_back(talk->finish());
+  }
+  if (refused) outcomes.push_back(Conversation{false, 0, refused, {}});
+  return outcomes;
+}
+
 }  // namespace
 
 std::string Conversation::describe() const {
@@ -181,21 +237,64 @@ std::string Conversation::describe() const {
 
 Conversation echo(std::unique_ptr<runtime::ByteStream> stream, std::uint64_t bytes,
                   std::size_t window) {
-  return Echo(std::move(stream), bytes, window).run();
+  Floor floor;
+  Echo talk(floor, std::move(stream), bytes, window);
+  return run_alone(floor, talk, bytes);
+}
+
+std::vector<Conversation> echo_with_siblings(std::unique_ptr<runtime::ByteStream> stream,
+                                             std::size_t siblings, std::uint64_t bytes) {
+  Floor floor;
+  Talks talks;
+  std::optional<Error> refused;
+  const MakeTalk make = [&](std::unique_ptr<runtime::ByteStream> sibling) {
+    const bool is_dropped = talks.size() == 1;
+    const auto drop = [&] { floor.loop().post([&] { talks[1].reset(); }); };
+    return std::make_unique<Echo>(floor, std::move(sibling), bytes, 0,
+                                  is_dropped ? std::function<void()>(drop) : nullptr);
+  };
+  floor.run(bytes * (siblings + 2), [&] {
+    talks.push_back(std::make_unique<Echo>(floor, std::move(stream), bytes, 0));
+    talks.front()->start();
+    runtime::spawn(open_siblings(talks, siblings + 1, make, refused));
+  });
+  return finish(talks, refused);
+}
+
+std::vector<Conversation> wait_for_ends(std::unique_ptr<runtime::ByteStream> stream,
+                                        const std::function<void()>& meanwhile) {
+  Floor floor;
+  Talks talks;
+  std::optional<Error> refused;
+  const MakeTalk make = [&](std::unique_ptr<runtime::ByteStream> sibling) {
+    return std::make_unique<Hello>(floor, std::move(sibling), meanwhile);
+  };
+  floor.run(0, [&] {
+    const auto go_on = [&] { runtime::spawn(open_siblings(talks, 1, make, refused)); };
+    talks.push_back(std::make_unique<Hello>(floor, std::move(stream), go_on));
+    talks.front()->start();
+  });
+  return finish(talks, refused);
 }
 
 Conversation echo_and_abandon(std::unique_ptr<runtime::ByteStream> stream, std::uint64_t bytes,
                               const std::function<void()>& before) {
-  return Echo(std::move(stream), bytes, 0, before).run();
+  Floor floor;
+  Echo talk(floor, std::move(stream), bytes, 0, before);
+  return run_alone(floor, talk, bytes);
 }
 
 Conversation say_hello(std::unique_ptr<runtime::ByteStream> stream) {
-  return Hello(std::move(stream), {}).run();
+  Floor floor;
+  Hello talk(floor, std::move(stream), {});
+  return run_alone(floor, talk);
 }
 
 Conversation wait_for_end(std::unique_ptr<runtime::ByteStream> stream,
                           const std::function<void()>& meanwhile) {
-  return Hello(std::move(stream), meanwhile).run();
+  Floor floor;
+  Hello talk(floor, std::move(stream), meanwhile);
+  return run_alone(floor, talk);
 }
 
 }  // namespace sftpfs::test

@@ -1,7 +1,7 @@
-// Runs one ByteStream on a loop of its own until a conversation has come to its end.
+// Runs ByteStreams on a loop of their own until their conversations have come to an end.
 //
 // Ownership: functions that borrow the stream; it is attached to a loop that ends with the call,
-//            so each stream is good for one conversation. The stream is destroyed by the call.
+//            so each stream is good for one conversation. Streams are destroyed by the call.
 // Threads:   the calling thread is the loop's.
 #pragma once
 
@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "runtime/byte_stream.h"
 
@@ -30,6 +31,17 @@ struct Conversation {
 // `window`, unless 0, is what the stream is told to have under way.
 Conversation echo(std::unique_ptr<runtime::ByteStream> stream, std::uint64_t bytes,
                   std::size_t window = 0);
+
+// The same over the stream and over `siblings` of its connection, all at once. While they talk one
+// more is opened and dropped half-way. Of each but that its outcome; when the server refuses one,
+// the last outcome is that error.
+std::vector<Conversation> echo_with_siblings(std::unique_ptr<runtime::ByteStream> stream,
+                                             std::size_t siblings, std::uint64_t bytes);
+
+// Says hello over the stream and over a sibling, calls `meanwhile`, then waits until both report
+// their ends.
+std::vector<Conversation> wait_for_ends(std::unique_ptr<runtime::ByteStream> stream,
+                                        const std::function<void()>& meanwhile);
 
 // The same, but calls `before` when half of it is back, with bytes under way in both directions,
 // and drops the stream there and then.

@@ -123,5 +123,67 @@ TEST_P(Streams, WhatTheServerSaysOnStandardErrorDoesNotDisturb) {
   EXPECT_TRUE(talk.complete) << talk.describe();
 }
 
+// --- Several streams of one connection
+// ------------------------------------------------------------
+
+class Siblings : public testing::Test {
+ protected:
+  std::unique_ptr<runtime::ByteStream> open(const TestServer& server) {
+    auto stream = ssh::connect(options_for(server, Transport::kLibssh2, server.user_key()), login_,
+                               nullptr, nullptr);
+    EXPECT_TRUE(stream) << why(stream);
+    return stream ? std::move(*stream) : nullptr;
+  }
+  static void expect_complete(const std::vector<Conversation>& talks, std::size_t count) {
+    EXPECT_EQ(talks.size(), count);
+    for (const Conversation& talk : talks) EXPECT_TRUE(talk.complete) << talk.describe();
+  }
+  Login login_;
+};
+
+TEST_F(Siblings, CarryBothDirectionsAtOnceThoughOneIsDropped) {
+  const TestServer server(echoing());
+  expect_complete(echo_with_siblings(open(server), 7, 12 * kMiB), 8);
+}
+
+TEST_F(Siblings, CarryBothDirectionsAtOnceThroughManyKeyExchanges) {
+  const TestServer server(echoing({"RekeyLimit 1M"}));
+  expect_complete(echo_with_siblings(open(server), 3, 12 * kMiB), 4);
+}
+
+TEST_F(Siblings, AServerThatRefusesThemHarmsNoStream) {
+  const TestServer server(echoing({"MaxSessions 2"}));
+  std::vector<Conversation> talks = echo_with_siblings(open(server), 7, 4 * kMiB);
+  ASSERT_GE(talks.size(), 2U);
+  ASSERT_TRUE(talks.back().error);
+  EXPECT_TRUE(talks.back().error->is(ErrorCode::kUnsupported)) << talks.back().describe();
+  EXPECT_THAT(talks.back().error->message(), testing::HasSubstr("MaxSessions"));
+  talks.pop_back();
+  expect_complete(talks, talks.size());
+}
+
+TEST_F(Siblings, AllLearnThatTheServerHasGoneAway) {
+  TestServer server;
+  const std::vector<Conversation> talks =
+      wait_for_ends(open(server), [&server] { server.kill_sessions(); });
+  ASSERT_EQ(talks.size(), 2U);
+  for (const Conversation& talk : talks) {
+    ASSERT_TRUE(talk.error) << talk.describe();
+    EXPECT_TRUE(talk.error->is(ErrorCode::kConnectionLost)) << talk.describe();
+  }
+}
+
+TEST_F(Siblings, OneConnectionOfSshHasNone) {
+  const TestServer server(echoing());
+  auto stream = ssh::connect(options_for(server, Transport::kSsh, server.user_key()), login_,
+                             nullptr, nullptr);
+  ASSERT_TRUE(stream) << why(stream);
+  EXPECT_FALSE((*stream)->may_have_siblings());
+  std::vector<Conversation> talks = echo_with_siblings(std::move(*stream), 1, kMiB);
+  ASSERT_EQ(talks.size(), 2U);
+  EXPECT_TRUE(talks.front().complete) << talks.front().describe();
+  EXPECT_TRUE(talks.back().error->is(ErrorCode::kUnsupported)) << talks.back().describe();
+}
+
 }  // namespace
 }  // namespace sftpfs::test

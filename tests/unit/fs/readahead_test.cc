@@ -10,7 +10,7 @@
 namespace sftpfs::fs {
 namespace {
 
-constexpr std::size_t kRead = 128 << 10;
+constexpr std::size_t kRead = 64 << 10;
 constexpr std::size_t kBlock = 128 << 10;
 constexpr std::size_t kWindow = 4 << 20;
 constexpr std::uint64_t kFile = 1 << 30;
@@ -41,13 +41,21 @@ TEST(Readahead, AFirstReadElsewhereIsRandom) {
   EXPECT_FALSE(fetches(plan));
 }
 
-TEST(Readahead, TheSecondReadOfAStreamFetchesTwoBlocks) {
+TEST(Readahead, TheSecondReadOfAStreamFetchesEightBlocks) {
   Reader reader;
   reader.read(0);
   const Readahead::Plan plan = reader.read(kRead);
   EXPECT_TRUE(plan.sequential);
   EXPECT_EQ(plan.ahead_from, 2 * kRead);
-  EXPECT_EQ(plan.ahead_to, 2 * kRead + 2 * kBlock);
+  EXPECT_EQ(plan.ahead_to, 2 * kRead + 8 * kBlock);
+}
+
+TEST(Readahead, AFirstReadOfAWholeBlockFetchesEightMore) {
+  Reader reader;
+  const Readahead::Plan plan = reader.read(0, kBlock);
+  EXPECT_TRUE(plan.sequential);
+  EXPECT_EQ(plan.ahead_from, kBlock);
+  EXPECT_EQ(plan.ahead_to, 9 * kBlock);
 }
 
 TEST(Readahead, AJumpAwayFromAStreamIsRandom) {
@@ -158,19 +166,19 @@ TEST(Readahead, AStreamIsFetchedOnceWithoutGaps) {
   EXPECT_GT(fetched.farthest, kWindow / 2) << "the window grows as far as it may";
 }
 
-TEST(Readahead, TheWindowDoublesFromTwoBlocks) {
+TEST(Readahead, TheWindowGrowsFourfoldFromEightBlocks) {
   Reader reader;
   reader.read(0);
-  std::size_t expected = 2 * kBlock;
-  int doublings = 0;
+  std::size_t expected = 8 * kBlock;
+  int growths = 0;
   for (std::uint64_t at = kRead; expected <= kWindow && at < (64 << 20); at += kRead) {
     const Readahead::Plan plan = reader.read(at);
     if (!fetches(plan)) continue;
     EXPECT_EQ(plan.ahead_to, at + kRead + expected);
-    expected *= 2;
-    ++doublings;
+    expected *= 4;
+    ++growths;
   }
-  EXPECT_EQ(doublings, 5);  // 256 KiB to 4 MiB
+  EXPECT_EQ(growths, 2);  // 1 MiB and 4 MiB
 }
 
 TEST(Readahead, AShuffledStreamIsStillAStream) {

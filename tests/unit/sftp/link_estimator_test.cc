@@ -91,5 +91,29 @@ TEST_F(LinkEstimatorTest, AnAnswerInNoTimeIsNotDividedByZero) {
   EXPECT_GT(link.estimate().receive_bytes_per_s, 0U);
 }
 
+TEST_F(LinkEstimatorTest, ARateThatRoseByAQuarterGrowsForThreeRoundTrips) {
+  exchange(milliseconds(20));
+  exchange(milliseconds(20), kMiB, kMiB);
+  EXPECT_TRUE(link.estimate().receive_rate_grows);
+  for (int i = 0; i < 3; ++i) exchange(milliseconds(20), kMiB, kMiB + kMiB / 8);
+  EXPECT_TRUE(link.estimate().receive_rate_grows);
+  exchange(milliseconds(20), kMiB, kMiB + kMiB / 8);
+  EXPECT_FALSE(link.estimate().receive_rate_grows);
+  exchange(milliseconds(20), kMiB, 2 * kMiB);
+  EXPECT_TRUE(link.estimate().receive_rate_grows);
+}
+
+TEST_F(LinkEstimatorTest, WhatGrowsAgainAfterASlowTimeGrows) {
+  exchange(milliseconds(20));
+  exchange(milliseconds(20), kMiB, 8 * kMiB);
+  for (int i = 0; i < 25; ++i) {
+    clock.advance(seconds(1));
+    exchange(milliseconds(20), kMiB, kMiB);
+  }
+  EXPECT_FALSE(link.estimate().receive_rate_grows);
+  exchange(milliseconds(20), kMiB, 2 * kMiB);
+  EXPECT_TRUE(link.estimate().receive_rate_grows);
+}
+
 }  // namespace
 }  // namespace sftpfs::sftp
