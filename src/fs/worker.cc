@@ -14,6 +14,9 @@ namespace {
 
 // Users of the least loaded session at which a further one is worth its handshake.
 constexpr unsigned kGrowAtUsers = 2;
+// Connections that are being made at once: servers begin to turn some away from ten on (MaxStartups
+// of sshd_config(5)).
+constexpr unsigned kOpeningMax = 3;
 
 sftp::SessionOptions session_options(const Options& options, unsigned index) {
   sftp::SessionOptions session;
@@ -136,18 +139,19 @@ SessionSlot& SessionPool::pick() {
 
 void SessionPool::maybe_grow() {
   if (!connector_->can_clone()) return;
+  const unsigned at_once = grow_fully_.load(std::memory_order_acquire) ? kOpeningMax : 1;
+  unsigned opening = 0;
   for (const std::unique_ptr<SessionSlot>& slot : slots_) {
     if (slot->opened_once()) continue;
-    if (slot->asked_to_open_.exchange(true, std::memory_order_acq_rel)) {
-      return;  // one is being opened: one at a time
-    }
+    if (opening == at_once) return;
+    ++opening;
+    if (slot->asked_to_open_.exchange(true, std::memory_order_acq_rel)) continue;
     SessionSlot* raw = slot.get();
     slot->loop().post([this, raw] {
       raw->open([this] {
         if (grow_fully_.load(std::memory_order_acquire)) maybe_grow();
       });
     });
-    return;
   }
 }
 

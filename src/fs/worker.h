@@ -7,8 +7,8 @@
 // Ownership: SessionPool owns workers and slots; one per mount.
 // Threads:   pick() from any worker; a slot's session only on slot.loop().
 // Limits:    `workers` threads, `max_conns` sessions in all. The first session is opened at mount;
-//            others serially, in the background, when every open one has work and the credentials
-//            allow it. One session is always enough.
+//            others in the background, when every open one has work or a big transfer wants them,
+//            and the credentials allow it. One session is always enough.
 #pragma once
 
 #include <atomic>
@@ -138,7 +138,7 @@ class SessionPool {
   // Asks for a further session when all have work.
   SessionSlot& pick();
 
-  // Opens all sessions that there may be, one after the other. Any thread.
+  // Opens all sessions that there may be, a few at once. Any thread.
   void grow();
 
   void start_threads();

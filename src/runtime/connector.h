@@ -1,8 +1,7 @@
 // Connector: makes one more authenticated stream to the same server; the clone of a session.
 //
 // Ownership: shared by all session slots of a mount; it holds the credentials.
-// Threads:   connect() is called on any loop; the stream is handed to that loop. At most one
-//            attempt runs at a time (servers count half-open connections: MaxStartups).
+// Threads:   connect() is called on any loop; the stream is handed to that loop.
 // Limits:    an attempt ends within the connector's own timeout.
 #pragma once
 
