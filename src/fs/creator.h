@@ -13,19 +13,22 @@
 #include <optional>
 
 #include "base/thread_annotations.h"
+#include "fs/inode.h"
 #include "sftp/types.h"
 
 namespace sftpfs::fs {
 
 class Creator {
  public:
-  // An object has been made, with `mode` asked for, and its attributes seen.
-  void learn(std::uint32_t mode, const sftp::Attrs& made) {
+  // An object has been made in `directory`, with `mode` asked for, and its attributes seen.
+  void learn(std::uint32_t mode, const sftp::Attrs& made, const AttrView& directory) {
     if (!made.has(sftp::kAttrPermissions) || !made.has(sftp::kAttrUidGid)) return;
     const MutexLock lock(mutex_);
     known_ = true;
     uid_ = made.uid;
-    gid_ = made.gid;
+    // A set-group-ID directory gives its own group.
+    const bool own_group = directory.known && (directory.attrs.permissions & S_ISGID) == 0;
+    if (own_group) gid_ = made.gid;
     kept_bits_ |= mode & made.permissions & kMaskable;
     kept_bits_ &= ~(mode & ~made.permissions & kMaskable);
   }
@@ -40,11 +43,11 @@ class Creator {
   std::optional<sftp::Attrs> predict(std::uint32_t mode) const {
     const MutexLock lock(mutex_);
     const bool kept = S_ISLNK(mode) || (mode & 07777 & ~kept_bits_) == 0;
-    if (!known_ || !kept) return std::nullopt;
+    if (!known_ || !gid_ || !kept) return std::nullopt;
     sftp::Attrs attrs;
     attrs.flags = sftp::kAttrSize | sftp::kAttrUidGid | sftp::kAttrPermissions | sftp::kAttrTimes;
     attrs.uid = uid_;
-    attrs.gid = gid_;
+    attrs.gid = *gid_;
     attrs.permissions = mode;
     return attrs;
   }
@@ -64,7 +67,7 @@ class Creator {
   bool known_ SFTPFS_GUARDED_BY(mutex_) = false;
   bool user_known_ SFTPFS_GUARDED_BY(mutex_) = false;
   std::uint32_t uid_ SFTPFS_GUARDED_BY(mutex_) = 0;
-  std::uint32_t gid_ SFTPFS_GUARDED_BY(mutex_) = 0;
+  std::optional<std::uint32_t> gid_ SFTPFS_GUARDED_BY(mutex_);
   std::uint32_t kept_bits_ SFTPFS_GUARDED_BY(mutex_) = 0;
 };
 

@@ -88,7 +88,7 @@ Outcome<EntryReply> Filesystem::created(SessionSlot& slot, Made made) {
   bool certain = true;
   sftp::Attrs mode;
   if (made.mode) mode = owed_mode(attrs, *made.mode);
-  if (made.mode) creator_.learn(*made.mode, attrs);
+  if (made.mode) creator_.learn(*made.mode, attrs, made.parent->view(shared_.clock.now()));
   const sftp::Attrs owner = owed_owner(attrs, *made.parent, made.uid, made.gid);
   const std::array<sftp::Attrs, 2> all = {mode, owner};
   for (const sftp::Attrs& owed : all) {

@@ -139,7 +139,7 @@ Outcome<CreateReply> Filesystem::create_on(SessionSlot& slot, OperationContext& 
   file->path = *path;
   describe_access(*file, flags);
   if (!is_of_type(made->attrs, S_IFREG)) co_return fail(Error::system(ESTALE));
-  creator_.learn(mode, made->attrs);
+  creator_.learn(mode, made->attrs, parent->view(shared_.clock.now()));
   file->inode = enter_new(parent, name, made->attrs, made->token);
   file->io = acquire_io(file->inode, &slot);
   if (&file->io->slot() != &slot) {

@@ -62,6 +62,10 @@ POSIX_CASE(Mkdir, InheritsTheGroupOfASetGroupIdDirectory) {
   scene.stat("directory", "parent/dir");
   scene.open("file", "parent/file", O_WRONLY | O_CREAT);
   scene.stat("file", "parent/file");
+  scene.open("file beside", "file", O_WRONLY | O_CREAT);
+  scene.stat("file beside", "file");
+  scene.call("mkdir beside", make(scene, "dir"));
+  scene.stat("directory beside", "dir");
 }
 
 POSIX_CASE(Mkdir, Nested) {
