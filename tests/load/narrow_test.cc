@@ -9,11 +9,11 @@
 #include <cstring>
 #include <fstream>
 #include <random>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "load/content.h"
 #include "load/memory_limit.h"
 #include "load/sizes.h"
 #include "support/process_table.h"
@@ -25,17 +25,6 @@ namespace sftpfs::test {
 namespace {
 
 constexpr std::size_t kFileBytes = 4 << 20;
-
-// Every place of every file has bytes of its own.
-std::string bytes_at(int file, std::size_t offset, std::size_t size_bytes) {
-  std::string bytes(size_bytes, '\0');
-  for (std::size_t i = 0; i < size_bytes; ++i) {
-    const std::size_t place = offset + i;
-    bytes[i] =
-        static_cast<char>((place ^ place >> 8 ^ place >> 16) + static_cast<std::size_t>(file));
-  }
-  return bytes;
-}
 
 void make_files(const TestServer& server, int count) {
   for (int i = 0; i < count; ++i) {
@@ -79,10 +68,7 @@ void read_and_write(const TestServer& server, const TestMount& mount, int count)
   };
   for (const std::string& complaint : run_in_children(count, work)) EXPECT_EQ(complaint, "");
   for (int i = 0; i < count; ++i) {
-    std::ifstream file(server.root() + "/w" + std::to_string(i), std::ios::binary);
-    std::ostringstream text;
-    text << file.rdbuf();
-    EXPECT_EQ(text.str() == bytes_at(i, 0, kFileBytes), true) << "file " << i;
+    EXPECT_TRUE(holds(server.root() + "/w" + std::to_string(i), i, kFileBytes)) << "file " << i;
   }
 }
 

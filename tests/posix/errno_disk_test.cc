@@ -19,7 +19,7 @@
 namespace sftpfs::test {
 namespace {
 
-POSIX_SUITE(ErrnoDisk, every_mount());
+POSIX_SUITE(ErrnoDisk, every_waiting_mount());
 
 // A file system of its own on the server's side; it goes away with the object.
 class ServerDisk {

@@ -8,6 +8,8 @@ namespace sftpfs::test {
 namespace {
 
 POSIX_SUITE(Open, every_server());
+// durability=fsync implies nocto.
+POSIX_SUITE(CloseToOpen, every_waiting_mount());
 POSIX_SUITE(OpenPermission, shared_mounts());
 
 POSIX_CASE(Open, MissingNameIsEnoent) {
@@ -82,7 +84,7 @@ POSIX_CASE(Open, TwoDescriptorsSeeOneFile) {
   scene.fstat("size", first.get());
 }
 
-POSIX_CASE(Open, SeesWhatChangedOnTheServer) {
+POSIX_CASE(CloseToOpen, SeesWhatChangedOnTheServer) {
   scene.make_file("file", "before");
   scene.contents("before", "file");
   const UniqueFd other(::open(scene.backing("file").c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));

@@ -123,10 +123,16 @@ void compare_records(const std::string& test, const Record& local, const Record&
 
 }  // namespace
 
-std::vector<MountConfig> every_mount() {
+std::vector<MountConfig> every_waiting_mount() {
   std::vector<MountConfig> configs = all_configs();
   configs.push_back({"libssh2", 2, 4, false});
   configs.push_back({"ssh", 1, 1, false});
+  return configs;
+}
+
+std::vector<MountConfig> every_mount() {
+  std::vector<MountConfig> configs = every_waiting_mount();
+  configs.push_back({"libssh2", 2, 4, true, false, true});
   return configs;
 }
 
@@ -146,7 +152,8 @@ void ParityTest::compare(Case body) {
   const std::string local_dir = make_case_dir(stage.local.path(), name);
   Scene local(local_dir, local_dir);
   body(local);
-  Scene mounted(make_case_dir(stage.mount.path(), name), stage.server.root() + "/" + name);
+  Scene mounted(make_case_dir(stage.mount.path(), name), stage.server.root() + "/" + name,
+                GetParam().ahead);
   body(mounted);
 
   ASSERT_FALSE(local.records().empty()) << "a case that records nothing proves nothing";

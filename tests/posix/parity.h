@@ -20,8 +20,12 @@
 
 namespace sftpfs::test {
 
-// For cases that every mount must pass: all_configs() and a private mount of each transport.
+// For cases that every mount must pass: all_configs(), a private mount of each transport, and one
+// with durability=fsync.
 std::vector<MountConfig> every_mount();
+// The same without the last, for what a server's disk says unforeseen: durability=fsync tells of it
+// at the next fsync, as tests/integration/durability_test.cc shows.
+std::vector<MountConfig> every_waiting_mount();
 // For cases that need no extension of the protocol: those, and one of a server that has none.
 std::vector<MountConfig> every_server();
 // For cases about permissions: mounts where the kernel checks them for every user.

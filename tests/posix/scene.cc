@@ -185,6 +185,18 @@ void Scene::contents(std::string_view what, std::string_view name) {
   note(what, contents_of(path(name)));
 }
 
+std::string Scene::backing(std::string_view name) const {
+  if (ahead_) {
+    // Names are there when their directory was synced, content when the file was.
+    const UniqueFd dir(::open(dir_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    must(::fsync(dir.get()), "fsync " + dir_);
+    const int flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC;
+    const UniqueFd file(::open(path(name).c_str(), flags));
+    if (file) must(::fsync(file.get()), "fsync " + path(name));
+  }
+  return backing_ + "/" + std::string(name);
+}
+
 void Scene::stored(std::string_view what, std::string_view name) {
   note(what, contents_of(backing(name)));
 }
@@ -218,7 +230,7 @@ void Scene::list(std::string_view what, std::string_view name) {
 void Scene::as_user(uid_t user, const std::function<void(Scene&)>& body) {
   const std::string text = run_in_child(
       [&] {
-        Scene scene(dir_, backing_);
+        Scene scene(dir_, backing_, ahead_);
         body(scene);
         return serialise(scene.records());
       },

@@ -30,10 +30,13 @@ struct Record {
 class Scene {
  public:
   // `backing` is the same directory as the server sees it; on a local directory the same path.
-  Scene(std::string dir, std::string backing) : dir_(std::move(dir)), backing_(backing) {}
+  // `ahead`: the mount answers before the server has what was done (durability=fsync).
+  Scene(std::string dir, std::string backing, bool ahead = false)
+      : dir_(std::move(dir)), backing_(std::move(backing)), ahead_(ahead) {}
 
   std::string path(std::string_view name) const { return dir_ + "/" + std::string(name); }
-  std::string backing(std::string_view name) const { return backing_ + "/" + std::string(name); }
+  // Where the server has it, and all that was done before.
+  std::string backing(std::string_view name) const;
   const std::string& dir() const { return dir_; }
 
   // Setting the scene: not recorded, and throws when it fails.
@@ -74,6 +77,7 @@ class Scene {
   void record_stat(std::string_view what, int result, const struct stat& attributes);
   std::string dir_;
   std::string backing_;
+  bool ahead_;
   std::string reason_;
   std::vector<Record> records_;
 };

@@ -18,11 +18,13 @@ struct MountConfig {
   bool shared = true;
   // The server speaks version 3 of the protocol without a single extension.
   bool bare = false;
+  // Mounted with durability=fsync: changes are answered before the server has them.
+  bool ahead = false;
 
   // "libssh2_1x4", "ssh_2x4_private"
   std::string name() const {
     return transport + "_" + std::to_string(workers) + "x" + std::to_string(max_conns) +
-           (shared ? "" : "_private") + (bare ? "_bare" : "");
+           (shared ? "" : "_private") + (bare ? "_bare" : "") + (ahead ? "_ahead" : "");
   }
 };
 

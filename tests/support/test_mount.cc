@@ -76,6 +76,7 @@ std::vector<std::string> mount_words(const TestServer& server, const MountOption
       "transport=" + config.transport,
       "workers=" + std::to_string(config.workers),
       "max_conns=" + std::to_string(config.max_conns)};
+  if (config.ahead) words.emplace_back("durability=fsync");
   if (config.shared) words.insert(words.end(), {"default_permissions", "allow_other"});
   words.insert(words.end(), options.extra.begin(), options.extra.end());
   if (mount_program_is_foreign()) std::erase_if(words, only_ours);
